@@ -1,0 +1,43 @@
+# Every target but clean makes .venv on first use, and brings it up to date after pyproject.toml has changed.
+# PYTHON=/path/to/python3.12 chooses the interpreter; it needs 3.11 or later.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+# nbgrader runs `alembic` by name, so the environment's programs must be on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup demo test check clean
+
+setup: .venv/.ready
+
+demo: setup
+	$(BIN)/qlab demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+# Keeps course/ (gradebook, submissions, secret) and runs/ (measured results).
+clean:
+	rm -rf .venv build dist *.egg-info demo .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	    for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 ""; do \
+	        "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	    done; \
+	    if [ -z "$$python" ]; then \
+	        echo "qlab needs Python 3.11 or later and found none: install it, or name it: make PYTHON=/path/to/python3.12" >&2; \
+	        exit 1; \
+	    fi; \
+	    rm -rf .venv && "$$python" -m venv .venv || exit 1; \
+	fi
+	@echo "installing qlab's requirements into .venv; the first time this downloads PyTorch, which takes minutes"
+	$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@touch $@
