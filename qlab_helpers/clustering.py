@@ -1,0 +1,184 @@
+"""One-dimensional k-means, exact and fast: the interface of ``fast_pytorch_kmeans.KMeans`` for sorted numbers.
+
+On a line, clusters are intervals. So the values are sorted once, and a Lloyd step needs only the k - 1 midpoints
+between centroids: a binary search finds the edges of the clusters, and prefix sums in float64 give their means. A step
+costs O(k log n) instead of O(k n).
+
+Lloyd's algorithm ends in the nearest local optimum, so the start matters more than the steps. With many clusters the
+best centroids lie with a density proportional to the cube root of the density of the values (Panter and Dite,
+"Quantization distortion in pulse-count modulation", 1951), and that is where they start. Nothing is random.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+#: Equal-count bins from which the density is read, for each cluster; more would read noise as density.
+BINS_PER_CLUSTER = 16
+
+
+class KMeans1d:
+    """k-means of numbers, called as ``fast_pytorch_kmeans.KMeans`` is, on the CPU or on CUDA.
+
+    ``centroids`` has the shape (n_clusters, 1) and the dtype of the values, in rising order; every label is that of the
+    nearest centroid. If there are at least ``n_clusters`` distinct values, no cluster is empty. If there are fewer,
+    each distinct value is a centroid, the largest is repeated to fill up, and labels never point at the repeats.
+
+    ``max_iter`` bounds the Lloyd steps. They stop when one improves the squared error by less than ``tol``, relative to
+    the squared error at the start. ``mode`` can only be "euclidean"; it is there because callers pass it.
+    """
+
+    def __init__(
+        self, n_clusters: int, *, max_iter: int = 300, tol: float = 1e-5, mode: str = "euclidean", verbose: int = 0
+    ) -> None:
+        if n_clusters < 1:
+            raise ValueError(f"n_clusters must be at least 1, not {n_clusters}")
+        if mode != "euclidean":
+            raise NotImplementedError(f'numbers have only one distance: mode must be "euclidean", not {mode!r}')
+        self.n_clusters = n_clusters
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.centroids: torch.Tensor | None = None  # (n_clusters, 1) after a fit
+        self.n_iter = 0
+
+    def fit_predict(self, x: torch.Tensor, centroids: torch.Tensor | None = None) -> torch.Tensor:
+        """Cluster ``x``, shape (n,) or (n, 1); returns labels, (n,) int64. ``centroids``, (k,) or (k, 1): the start."""
+        self.fit(x, centroids)
+        return self.predict(x)
+
+    @torch.no_grad()
+    def fit(self, x: torch.Tensor, centroids: torch.Tensor | None = None) -> None:
+        """Find the centroids. Raises ``ValueError`` for values that are none, not floating point or not finite."""
+        values = _as_numbers(x)
+        if not values.isfinite().all():
+            raise ValueError("k-means needs finite values, and these hold NaN or infinity")
+        points = _Points.of(values)
+        if points.count <= self.n_clusters:
+            fill = points.values[-1:].expand(self.n_clusters - points.count)
+            found, self.n_iter = torch.cat([points.values, fill]), 0
+        else:
+            start = _cube_root_density_start(points, self.n_clusters)
+            if centroids is not None:
+                start = centroids.flatten().to(points.values).double().sort().values
+                if len(start) != self.n_clusters:
+                    raise ValueError(f"{len(start)} starting centroids were given for {self.n_clusters} clusters")
+            found, self.n_iter = _lloyd(points, start, dtype=x.dtype, max_iter=self.max_iter, tol=self.tol)
+        self.centroids = found.to(x.dtype).reshape(-1, 1)
+        if self.verbose:
+            print(f"{self.n_iter} steps to cluster {len(values)} values into {self.n_clusters} clusters")
+
+    @torch.no_grad()
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        """The nearest centroid of each value, (n,) int64; of two equally near, the smaller."""
+        if self.centroids is None:
+            raise RuntimeError("KMeans1d has no centroids yet: call fit or fit_predict first")
+        values = _as_numbers(x)
+        borders = _borders(self.centroids.flatten().to(values.device).double(), values.dtype)
+        return torch.bucketize(values, borders)
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The distinct values in rising order, with the prefix sums from which any interval's mean follows."""
+
+    values: torch.Tensor  # (m,) float32 or float64, strictly rising
+    counts: torch.Tensor  # (m + 1,) float64: how many values come before point i
+    sums: torch.Tensor  # (m + 1,) float64: their sum, measured from `origin`
+    origin: float  # the middle of the values, so that sums of large, close numbers keep their digits
+    spread: float  # the squared error of a single cluster at the mean
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def of(cls, values: torch.Tensor) -> "_Points":
+        distinct, repeats = torch.unique_consecutive(_sorted(values), return_counts=True)
+        origin = float(distinct[0].double() + distinct[-1].double()) / 2
+        offsets, repeats = distinct.double() - origin, repeats.double()
+        counts = torch.zeros(len(distinct) + 1, dtype=torch.float64, device=values.device)
+        sums = torch.zeros_like(counts)
+        torch.cumsum(repeats, 0, out=counts[1:])
+        weighted = offsets * repeats
+        torch.cumsum(weighted, 0, out=sums[1:])
+        spread = float(torch.dot(weighted, offsets) - sums[-1] ** 2 / counts[-1])
+        return cls(distinct, counts, sums, origin, spread)
+
+
+def _as_numbers(x: torch.Tensor) -> torch.Tensor:
+    """``x`` as one row of float32 or float64."""
+    if not x.is_floating_point():
+        raise ValueError(f"k-means needs floating-point values, not {x.dtype}")
+    if x.dim() not in (1, 2) or x.numel() != len(x) or x.numel() == 0:
+        raise ValueError(f"k-means in one dimension needs values of shape (n,) or (n, 1), n > 0, not {tuple(x.shape)}")
+    x = x.detach().flatten()
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _sorted(values: torch.Tensor) -> torch.Tensor:
+    if values.is_cuda:
+        return values.sort().values
+    # NumPy's sort is vectorized and, unlike torch's, does not carry along the indices: three times faster.
+    copy = values.clone()
+    copy.numpy().sort()
+    return copy
+
+
+def _cube_root_density_start(points: _Points, n_clusters: int) -> torch.Tensor:
+    """Centroids whose density is the cube root of the values', (k,) float64.
+
+    In a bin that holds a fixed share of the values, the density is 1 / width. A centroid density of its cube root gives
+    the bin width * (1 / width)^(1/3) = width^(2/3) of the centroids.
+    """
+    device = points.values.device
+    bins = min(BINS_PER_CLUSTER * n_clusters, points.count - 1)
+    shares = torch.linspace(0, float(points.counts[-1]), bins + 1, dtype=torch.float64, device=device)
+    indices = torch.searchsorted(points.counts[1:].contiguous(), shares).clamp(max=points.count - 1)
+    knots = points.values[indices].double()
+    reached = torch.zeros_like(knots)
+    torch.cumsum(knots.diff() ** (2 / 3), 0, out=reached[1:])
+    wanted = (torch.arange(n_clusters, dtype=torch.float64, device=device) + 0.5) * reached[-1] / n_clusters
+    right = torch.searchsorted(reached, wanted).clamp(1, bins)
+    left = right - 1
+    fraction = (wanted - reached[left]) / (reached[right] - reached[left])
+    return torch.lerp(knots[left], knots[right], fraction)
+
+
+def _lloyd(
+    points: _Points, centroids: torch.Tensor, *, dtype: torch.dtype, max_iter: int, tol: float
+) -> tuple[torch.Tensor, int]:
+    """Lloyd steps from ``centroids``, (k,) float64 in rising order; returns the centroids and the number of steps.
+
+    The squared error is a constant minus sum(n_i * mean_i^2), so its fall is known without looking at the values.
+    After ``max_iter`` steps only empty clusters keep it going, which takes a step or two.
+    """
+    clusters = torch.arange(len(centroids) + 1, device=centroids.device)
+    last = points.count - len(centroids) + clusters
+    before, first_error = None, points.spread
+    for step in range(1, 2 * max_iter + 1):
+        edges = torch.empty_like(clusters)
+        edges[0], edges[-1] = 0, points.count
+        edges[1:-1] = torch.searchsorted(points.values, _borders(centroids, points.values.dtype), right=True)
+        # An empty cluster takes the point at its edge. This only ever splits intervals, so the error cannot rise.
+        full = torch.minimum(torch.cummax(edges - clusters, 0).values + clusters, last)
+        counts, sums = points.counts[full].diff(), points.sums[full].diff()
+        means = sums / counts
+        explained = float((sums * means).sum()) - float(points.sums[-1] ** 2 / points.counts[-1])
+        settled = before is not None and explained - before <= tol * first_error
+        if (settled or step > max_iter) and torch.equal(edges, full):
+            return centroids, min(step, max_iter)
+        if before is None:
+            first_error = max(points.spread - explained, 0.0)
+        before = explained
+        # Rounded as the caller will get them, so that labels, which are found from them, agree with these clusters.
+        centroids = (means + points.origin).to(dtype).double()
+    return centroids, max_iter
+
+
+def _borders(centroids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The largest number of ``dtype`` at or below each midpoint: x <= border just if the lower centroid is as near."""
+    midpoints = centroids[:-1] + (centroids[1:] - centroids[:-1]) / 2
+    borders = midpoints.to(dtype)
+    below = torch.nextafter(borders, torch.full_like(borders, -torch.inf))
+    return torch.where(borders.double() > midpoints, below, borders)

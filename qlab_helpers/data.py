@@ -1,0 +1,232 @@
+"""CIFAR-10 and MNIST in memory, from torchvision's files or from a folder of images.
+
+A data set is two tensors (``ImageSet``), so an epoch of augmented batches is a few tensor operations a batch, on the
+device that trains, instead of a worker process that decodes one image at a time. ``$QLAB_DATA`` names the folder to
+look in: torchvision's layout, or a copy as images, ``cifar10/{train,test}/<class>/*``.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+DEFAULT_ROOT = Path("~/.cache/qlab/data")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+class DataMissing(RuntimeError):
+    """A data set is neither on disk nor to be had from the network; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Labelled images, all decoded."""
+
+    images: torch.Tensor  # (n, channels, height, width) uint8
+    labels: torch.Tensor  # (n,) int64
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, count: int | None) -> "ImageSet":
+        """The first ``count`` images (all of them for None); sets are stored in an order that mixes the classes."""
+        return self if count is None else replace(self, images=self.images[:count], labels=self.labels[:count])
+
+
+class ImageLoader:
+    """Batches of an ``ImageSet``: float images in [0, 1] and int64 labels, on ``device``.
+
+    With ``augment``, each image is padded by four pixels, cropped back at a random place and mirrored at random, the
+    usual recipe for CIFAR-10. A loader is iterated once an epoch; every epoch draws anew from its own seeded generator.
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet,
+        batch_size: int = 512,
+        *,
+        shuffle: bool = False,
+        augment: bool = False,
+        padding_mode: str = "reflect",
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        self.dataset = image_set
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augment = augment
+        self.padding_mode = padding_mode
+        self.device = torch.device(device)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._images = image_set.images.to(self.device)
+        self._labels = image_set.labels.to(self.device)
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        count = len(self.dataset)
+        order = torch.randperm(count, generator=self._generator) if self.shuffle else torch.arange(count)
+        for chosen in order.to(self.device).split(self.batch_size):
+            images = self._images[chosen].float() / 255
+            if self.augment:
+                images = random_crop_and_flip(images, mode=self.padding_mode, generator=self._generator)
+            yield images, self._labels[chosen]
+
+
+def random_crop_and_flip(
+    images: torch.Tensor, *, padding: int = 4, mode: str = "reflect", generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Shift every image (n, c, h, w) by up to ``padding`` pixels each way and mirror half of them."""
+    count, _, height, width = images.shape
+    padded = functional.pad(images, [padding] * 4, mode=mode)
+    shifts = torch.randint(0, 2 * padding + 1, (2, count, 1), generator=generator).to(images.device)
+    mirrored = (torch.rand(count, 1, generator=generator) < 0.5).to(images.device)
+    rows = shifts[0] + torch.arange(height, device=images.device)  # (n, h)
+    columns = torch.arange(width, device=images.device).expand(count, width)
+    columns = shifts[1] + torch.where(mirrored, columns.flip(1), columns)  # (n, w)
+    batch = torch.arange(count, device=images.device)[:, None, None]
+    # Indexing around the channel dimension moves it to the end: (n, h, w, c), which is channels_last for free.
+    return padded[batch, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def load_cifar10(
+    split: str, *, limit: int | None = None, root: Path | str | None = None, progress: bool = True
+) -> ImageSet:
+    """CIFAR-10's ``"train"`` (50,000) or ``"test"`` (10,000) images, or the first ``limit``, (n, 3, 32, 32) uint8.
+
+    Looks in ``root`` if given, else in ``$QLAB_DATA``, ``./data`` and ``~/.cache/qlab/data``; downloads into the last
+    one if the files are nowhere. Raises ``DataMissing`` when that fails, ``ValueError`` for an unknown split.
+    """
+    _check_split(split)
+    for folder in _roots(root):
+        for place in (folder / "cifar10" / split, folder / split):
+            if place.is_dir():
+                return _read_image_folder(place, limit=limit, progress=progress)
+        for place in (folder, folder / "cifar10"):
+            if (place / "cifar-10-batches-py").is_dir():
+                return _read("CIFAR-10", place, partial(_torchvision_cifar10, place, split)).take(limit)
+    target = _download_root(root)
+    return _download("CIFAR-10", target, lambda: _torchvision_cifar10(target, split, download=True).take(limit))
+
+
+def load_mnist(split: str, *, root: Path | str | None = None) -> ImageSet:
+    """MNIST's ``"train"`` (60,000) or ``"test"`` (10,000) images, (n, 1, 28, 28) uint8; as ``load_cifar10``."""
+    _check_split(split)
+    for folder in _roots(root):
+        if (folder / "MNIST" / "raw").is_dir():
+            return _read("MNIST", folder, partial(_torchvision_mnist, folder, split))
+    target = _download_root(root)
+    return _download("MNIST", target, lambda: _torchvision_mnist(target, split, download=True))
+
+
+def cifar10_loaders(
+    batch_size: int = 512,
+    *,
+    train_limit: int | None = None,
+    test_limit: int | None = None,
+    device: torch.device | str = "cpu",
+    root: Path | str | None = None,
+) -> dict[str, ImageLoader]:
+    """``{"train": shuffled and augmented, "test": in order}``: loaders of CIFAR-10, or of its first images only."""
+    train = load_cifar10("train", limit=train_limit, root=root)
+    test = load_cifar10("test", limit=test_limit, root=root)
+    return {
+        "train": ImageLoader(train, batch_size, shuffle=True, augment=True, device=device),
+        "test": ImageLoader(test, batch_size, device=device),
+    }
+
+
+def _check_split(split: str) -> None:
+    if split not in ("train", "test"):
+        raise ValueError(f'split must be "train" or "test", not {split!r}')
+
+
+def _roots(root: Path | str | None) -> list[Path]:
+    if root is not None:
+        return [Path(root).expanduser()]
+    named = os.environ.get("QLAB_DATA")
+    return [Path(folder).expanduser() for folder in (named, "data", DEFAULT_ROOT) if folder]
+
+
+def _download_root(root: Path | str | None) -> Path:
+    return Path(root or os.environ.get("QLAB_DATA") or DEFAULT_ROOT).expanduser()
+
+
+def _read_image_folder(folder: Path, *, limit: int | None, progress: bool) -> ImageSet:
+    from PIL import Image  # comes with torchvision; loaded late so that `import qlab_helpers` stays quick
+    from torchvision.transforms.functional import pil_to_tensor
+
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    unknown = [name for name in names if name not in CIFAR10_CLASSES]
+    if unknown:
+        raise DataMissing(f"{folder} holds {unknown[0]!r}, which is no class of CIFAR-10; rename or move that folder")
+    files = [
+        (CIFAR10_CLASSES.index(name), file)
+        for name in names
+        for file in sorted((folder / name).iterdir())
+        if file.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not files:
+        raise DataMissing(f"{folder} holds no <class>/<image> files; put the images there or unset QLAB_DATA")
+    # One fixed shuffle, so that the first images of the set are a fair sample of the classes.
+    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(0))[:limit].tolist()
+    images = []
+    for index in tqdm(order, desc=f"reading {folder.name} images", disable=not progress, leave=False):
+        file = files[index][1]
+        try:
+            with Image.open(file) as image:
+                images.append(pil_to_tensor(image.convert("RGB")))
+        except OSError as error:
+            raise DataMissing(f"{file} is not a readable image ({error}); replace or remove it") from error
+        if images[-1].shape != images[0].shape:
+            sizes = " x ".join(map(str, images[-1].shape[1:])), " x ".join(map(str, images[0].shape[1:]))
+            raise DataMissing(f"{file} has {sizes[0]} pixels, the others {sizes[1]}; replace or remove it")
+    return ImageSet(torch.stack(images), torch.tensor([files[index][0] for index in order]), CIFAR10_CLASSES)
+
+
+def _torchvision_cifar10(root: Path, split: str, *, download: bool = False) -> ImageSet:
+    from torchvision.datasets import CIFAR10
+
+    data = CIFAR10(str(root), train=split == "train", download=download)
+    images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
+    return ImageSet(images, torch.tensor(data.targets), tuple(data.classes))
+
+
+def _torchvision_mnist(root: Path, split: str, *, download: bool = False) -> ImageSet:
+    from torchvision.datasets import MNIST
+
+    data = MNIST(str(root), train=split == "train", download=download)
+    return ImageSet(data.data.unsqueeze(1), data.targets, tuple(str(digit) for digit in range(10)))
+
+
+def _read(name: str, place: Path, read: Callable[[], ImageSet]) -> ImageSet:
+    try:
+        return read()
+    except (OSError, RuntimeError) as error:
+        raise DataMissing(
+            f"{name} in {place} is incomplete or damaged ({_line(error)}). Remove it there and run this again to "
+            f"download it."
+        ) from error
+
+
+def _download(name: str, target: Path, download: Callable[[], ImageSet]) -> ImageSet:
+    try:
+        return download()
+    except (OSError, RuntimeError) as error:
+        raise DataMissing(
+            f"{name} is not in {target} and could not be downloaded ({_line(error)}). Connect to the network and run "
+            f"this again, or set QLAB_DATA to a folder that has the data (torchvision's files, or "
+            f"cifar10/train/<class>/*)."
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,58 @@
+"""The training script: it stores, measures and records."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from qlab_helpers import pretrain
+from qlab_helpers.data import ImageLoader, ImageSet
+from qlab_helpers.train import evaluate
+from qlab_helpers.weights import load_checkpoint
+
+
+def small_model() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+
+
+def images(split: str) -> ImageSet:
+    """Dark and bright images, (40, 3, 2, 2); label 1 is bright."""
+    labels = torch.arange(40) % 2
+    noise = torch.randint(0, 60, (40, 3, 2, 2), generator=torch.Generator().manual_seed(len(split)))
+    return ImageSet((noise + 190 * labels.view(-1, 1, 1, 1)).to(torch.uint8), labels, ("dark", "bright"))
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.setattr(pretrain, "load_cifar10", images)
+    monkeypatch.setattr(pretrain, "MODELS", {"vgg_cifar10": small_model})
+    # Images of two pixels cannot be shifted by four.
+    monkeypatch.setattr(pretrain, "ImageLoader", lambda *args, augment=False, **options: ImageLoader(*args, **options))
+    return pretrain.main
+
+
+def test_trained_weights_are_stored_with_their_measured_accuracy(script, tmp_path, capsys):
+    out = tmp_path / "vgg_cifar10.safetensors"
+    script(["vgg_cifar10", "--out", str(out), "--epochs", "60"])
+    facts = json.loads(out.with_suffix(".json").read_text())
+    model = load_checkpoint(small_model(), out)
+    assert facts["accuracy_percent"] == evaluate(model, ImageLoader(images("test"))) == 100
+    assert facts["test_images"] == 40
+    assert "60 epochs of batch 256" in facts["recipe"]
+    assert "100.00 % of the test images" in capsys.readouterr().out
+
+
+def test_no_epochs_only_measures(script, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    script(["vgg_cifar10", "--out", str(first), "--epochs", "1"])
+    script(["vgg_cifar10", "--out", str(second), "--start", str(first), "--epochs", "0", "--note", "made elsewhere"])
+    assert second.read_bytes() == first.read_bytes()
+    assert json.loads(second.with_suffix(".json").read_text())["recipe"] == "made elsewhere"
+
+
+def test_continued_training_records_where_it_started(script, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    script(["vgg_cifar10", "--out", str(first), "--epochs", "1"])
+    script(["vgg_cifar10", "--out", str(second), "--epochs", "1", "--start", str(first), "--start-note", "a first run"])
+    assert json.loads(second.with_suffix(".json").read_text())["recipe"].startswith("from a first run, 1 epochs")
