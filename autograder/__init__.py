@@ -1,0 +1,1 @@
+"""What teaching assistants and instructors run: build, grade, report."""

@@ -1,0 +1,78 @@
+"""nbgrader's folders of a graded submission: what was handed in, and the autograded notebook with our scores."""
+
+import copy
+import html
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from autograder.course import Course
+from autograder.results import CaseResult, ItemResult, Record, write_atomically
+
+
+def submitted_folder(course: Course, student: str, lab: str) -> Path:
+    return course.data / "submitted" / student / lab
+
+
+def keep_submission(course: Course, record: Record, handed_in: Path) -> Path:
+    """Copy the file that was graded to where nbgrader looks for it, and the ``timestamp.txt`` beside it, if any.
+
+    Call it before ``Gradebook.save``, which reads the timestamp from there.
+    """
+    folder = submitted_folder(course, record.student, record.lab)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{record.lab}.ipynb"
+    if handed_in.resolve() == target.resolve():
+        return target
+    draft = target.with_suffix(".part")
+    shutil.copyfile(handed_in, draft)
+    draft.replace(target)
+    timestamp = handed_in.with_name("timestamp.txt")
+    if timestamp.is_file() and not timestamp.is_symlink():
+        write_atomically(folder / "timestamp.txt", timestamp.read_text(encoding="utf-8", errors="replace"))
+    else:
+        (folder / "timestamp.txt").unlink(missing_ok=True)
+    return target
+
+
+def write_autograded(course: Course, record: Record, notebook: NotebookNode) -> Path:
+    """Write the repaired submission with each check cell's output replaced by our score and feedback.
+
+    The score is the cell's only result, as plain text: nbgrader reads it as partial credit.
+    """
+    graded = copy.deepcopy(notebook)
+    items = {**record.functions, **record.answers}
+    for number, cell in enumerate(graded.cells, 1):
+        data = cell.metadata.get("nbgrader")
+        if cell.cell_type != "code" or not isinstance(data, Mapping) or not data.get("grade"):
+            continue
+        item = items.get(str(data.get("grade_id", "")).removeprefix("check_"))
+        cell.execution_count = number
+        cell.outputs = [_output(item, number)] if item is not None else []
+    path = course.autograded(record.student, record.lab)
+    write_atomically(path, nbformat.writes(graded) + "\n")
+    timestamp = submitted_folder(course, record.student, record.lab) / "timestamp.txt"
+    if timestamp.is_file():  # as nbgrader does: it compares both before it grades again
+        write_atomically(path.with_name("timestamp.txt"), timestamp.read_text(encoding="utf-8"))
+    else:
+        path.with_name("timestamp.txt").unlink(missing_ok=True)
+    return path
+
+
+def _output(item: ItemResult, number: int) -> NotebookNode:
+    score = min(max(float(item.score), 0.0), float(item.max_score))
+    rows = "".join(_row(case) for case in item.cases)
+    page = f"<p><b>{html.escape(item.name)}</b>: {score:g} of {item.max_score:g} points</p><ul>{rows}</ul>"
+    data = {"text/plain": repr(score), "text/html": page}
+    return new_output("execute_result", data=data, execution_count=number)
+
+
+def _row(case: CaseResult) -> str:
+    parts = [case.name + ("" if case.visible else " (hidden)"), case.outcome, case.message]
+    if case.outcome != "passed":
+        parts.append(case.hint)
+    return f"<li>{html.escape(': '.join(part for part in parts if part))}</li>"

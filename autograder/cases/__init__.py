@@ -1,0 +1,1 @@
+"""Named cases of every graded function, one file a lab: inputs, tolerance, weight and what each tests."""

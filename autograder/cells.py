@@ -1,0 +1,126 @@
+"""What the source of one cell says about itself: what it defines, and whether it is a check. Parsed, never run."""
+
+import ast
+import re
+import threading
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_SOURCE = 200_000
+CHECKS = ("check", "check_answer")
+#: Cell magics whose body is Python of this notebook.
+PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
+DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
+# Only one thread may change the warning filters at a time; parsing takes a millisecond.
+_filters = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Code:
+    """``defines``: names bound at the top level, imports too. ``check``: the item of a cell that is one check call.
+
+    ``only_defines``: nothing is called for its effect and nothing loops.
+    """
+
+    parses: bool
+    defines: frozenset[str]
+    check: str = ""
+    only_defines: bool = False
+
+
+@lru_cache(maxsize=2048)  # most cells are the same for the whole class
+def analyse(source: str) -> Code:
+    """Of a cell that is not Python, ``defines`` is what its lines seem to define."""
+    tree = _parse(source)
+    if tree is None:
+        names = {first or second for first, second in DEFINITION.findall(source[:MAX_SOURCE])}
+        return Code(False, frozenset(names))
+    names = {name for statement in _statements(tree) for name in _names(statement)}
+    return Code(True, frozenset(names), _check(tree), all(map(_only_defines, tree.body)))
+
+
+def definition(source: str, name: str) -> str:
+    """The text of the last statement that binds ``name`` at the top level; the whole cell if it does not parse."""
+    tree = _parse(source)
+    if tree is None:
+        return source if name in analyse(source).defines else ""
+    lines = source.split("\n")
+    for statement in reversed(_statements(tree)):
+        if name in _names(statement):
+            first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", ()))])
+            return "\n".join(lines[first - 1 : statement.end_lineno])
+    return ""
+
+
+def normalise(source: str) -> str:
+    """Sources that differ in blank lines and trailing spaces only are the same."""
+    return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
+
+
+def _parse(source: str) -> ast.Module | None:
+    if len(source) > MAX_SOURCE:
+        return None
+    try:
+        with _filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a "\d" in a student's string is no concern of ours
+            return ast.parse(_without_magics(source))
+    # What the parser answers to sources that nobody wrote by hand: NUL bytes, a million brackets.
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _without_magics(source: str) -> str:
+    """Lines stay where they are, so that positions are right."""
+    lines = source.split("\n")
+    if lines[0].lstrip().startswith("%%") and not lines[0].lstrip().startswith(PYTHON_MAGICS):
+        return ""
+    return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
+
+
+def _statements(tree: ast.Module) -> list[ast.stmt]:
+    """Statements that run when the cell runs, in order: its own, and those inside if, try, with and loops."""
+    found: list[ast.stmt] = []
+    waiting = list(tree.body)
+    while waiting:  # not recursive: an elif is an if inside an else, and there may be thousands
+        statement = waiting.pop()
+        found.append(statement)
+        if isinstance(statement, ast.If | ast.Try | ast.With | ast.For | ast.While):
+            for block in ("body", "orelse", "finalbody"):
+                waiting += getattr(statement, block, [])
+            for handler in getattr(statement, "handlers", []):
+                waiting += handler.body
+    return sorted(found, key=lambda statement: (statement.lineno, statement.col_offset))
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        targets = [statement.target]
+    elif isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    else:
+        return set()
+    nodes = [node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+
+
+def _only_defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)  # a docstring
+    return not isinstance(statement, ast.For | ast.While | ast.With | ast.AsyncFor | ast.AsyncWith)
+
+
+def _check(tree: ast.Module) -> str:
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return ""
+    call = tree.body[0].value
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in CHECKS and call.args):
+        return ""
+    subject = call.args[0]
+    if isinstance(subject, ast.Name):
+        return subject.id
+    return subject.value if isinstance(subject, ast.Constant) and isinstance(subject.value, str) else ""

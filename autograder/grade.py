@@ -1,0 +1,215 @@
+"""One submission -> one record: read, repair, plan, draw the cases, run in the sandbox, judge on the trusted side.
+
+A case that could not be graded by a fault of ours counts neither as passed nor as a zero that is final: the item keeps
+the score of its other cases over the full weight, and ``Record.needs_attention`` is true until it is graded again.
+"""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy
+import torch
+from nbformat import NotebookNode
+
+from autograder.cells import analyse, normalise
+from autograder.draw import Draws, draw_cases, draw_id
+from autograder.judging import judge_case
+from autograder.materials import Materials
+from autograder.oracle import Oracle
+from autograder.repair import Repaired, plan_cells, repair, source_of
+from autograder.results import CaseResult, ItemResult, Record, WrittenResult
+from autograder.sandbox import Template
+from autograder.scoring import score
+from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
+from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_bytes
+from qlab_helpers.checking.values import clean
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A submission that could be read, repaired but not run."""
+
+    found: Found
+    submission_hash: str
+    repaired: Repaired
+    repairs: tuple[str, ...]  # from finding, reading and repairing
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A record and the notebook it is about: repaired, for nbgrader; None when nothing could be read."""
+
+    found: Found
+    record: Record
+    notebook: NotebookNode | None
+    fresh: bool = True  # False: the record is that of an earlier run
+
+
+def grade_submission(found: Found, *, materials: Materials, template: Template) -> Graded:
+    """Never raises for what a student handed in; an unreadable notebook gives a record that is not graded."""
+    try:
+        opened = open_submission(found, materials)
+    except UnreadableNotebook as error:
+        return Graded(found, problem_record(found, materials, str(error), template=template), None)
+    return grade_opened(opened, materials=materials, template=template)
+
+
+def open_submission(found: Found, materials: Materials) -> Opened:
+    """Raises ``UnreadableNotebook`` when there is nothing to grade."""
+    if found.path is None:
+        raise UnreadableNotebook(found.problem)
+    content = read_bytes(found.path)
+    notebook, mended = parse_notebook(content, name=found.path.name)
+    repaired = repair(notebook, materials.release)
+    digest = hashlib.sha256(content).hexdigest()
+    return Opened(found, digest, repaired, (*found.notes, *mended, *repaired.repairs))
+
+
+def grade_opened(opened: Opened, *, materials: Materials, template: Template) -> Graded:
+    draws = draw_cases(materials, opened.found.student)
+    plan = plan_cells(opened.repaired)
+    output = run_session(
+        template,
+        plan,
+        {name: _probe(materials, name, draws) for name in materials.items},
+        limits=materials.course.limits,
+        oracle=Oracle(materials),
+    )
+    items = {name: _item_result(name, opened, materials, draws, plan, output) for name in materials.items}
+    record = replace(
+        empty_record(opened.found, materials, template=template),
+        score=round(sum(item.score for item in items.values()), 4),
+        graded=True,
+        submission_hash=opened.submission_hash,
+        functions={name: item for name, item in items.items() if item.kind == "function"},
+        answers={name: item for name, item in items.items() if item.kind == "answer"},
+        written=_written(opened.repaired, materials),
+        cells=tuple(replace(cell, message=clean(cell.message)) for cell in output.cells),
+        repairs=opened.repairs,
+    )
+    return Graded(opened.found, record, opened.repaired.notebook)
+
+
+def empty_record(found: Found, materials: Materials, *, template: Template) -> Record:
+    """What is known of a submission before it is graded."""
+    return Record(
+        student=found.student,
+        lab=materials.lab,
+        score=0.0,
+        max_score=sum(item.points for item in materials.items.values()),
+        written_max_score=sum(materials.written.values()),
+        graded=False,
+        problem="",
+        file=found.path.name if found.path else "",
+        submission_hash="",
+        lab_hash=materials.lab_hash,
+        draw=draw_id(draw_cases(materials, found.student)),
+        repairs=found.notes,
+        environment=environment(materials, template),
+    )
+
+
+def problem_record(found: Found, materials: Materials, problem: str, *, template: Template) -> Record:
+    return replace(empty_record(found, materials, template=template), problem=problem)
+
+
+def environment(materials: Materials, template: Template) -> dict[str, Any]:
+    """Everything outside submission and lab that may change a result."""
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "device": "cpu",
+        "sandbox": dict(template.layers),
+        "limits": asdict(materials.course.limits),
+    }
+
+
+def _probe(materials: Materials, name: str, draws: Draws) -> Probe:
+    item = materials.items[name]
+    calls = tuple(
+        Call(one.case.name, one.messages[draws[name][one.case.name]], one.case.observe) for one in materials.cases[name]
+    )
+    return Probe(name, item.kind, item.parameters, calls, item.uses)
+
+
+def _item_result(
+    name: str, opened: Opened, materials: Materials, draws: Draws, plan: Sequence[Cell], output: SessionOutput
+) -> ItemResult:
+    item = materials.items[name]
+    cases = _judge_all(name, materials, draws, output.items.get(name, ()))
+    cases = tuple(_explain_missing(case, name, plan, output) for case in cases)
+    return ItemResult(
+        name=name,
+        kind=item.kind,
+        score=score(item.points, [(case.weight, case.outcome == "passed") for case in cases]),
+        max_score=item.points,
+        cases=cases,
+        source=source_of(opened.repaired.notebook, name),
+        chained=_chained(name, materials, cases, _judge_all(name, materials, draws, output.chained.get(name, ()))),
+    )
+
+
+def _judge_all(name: str, materials: Materials, draws: Draws, raw: Sequence[RawOutcome]) -> tuple[CaseResult, ...]:
+    """One result a case; where the sandbox gave none, that is a fault of ours."""
+    stored = materials.cases[name]
+    raw = [*raw, *[RawOutcome("not graded")] * (len(stored) - len(raw))]
+    return tuple(
+        judge_case(materials.items[name], one, draws[name][one.case.name], outcome, limits=materials.course.limits)
+        for one, outcome in zip(stored, raw, strict=False)
+    )
+
+
+def _explain_missing(case: CaseResult, name: str, plan: Sequence[Cell], output: SessionOutput) -> CaseResult:
+    """A function is often missing because its cell did not run."""
+    if case.outcome != "missing" or case.message == "not written yet":
+        return case
+    defining = {cell.index for cell in plan if name in analyse(cell.source).defines}
+    for cell in output.cells:
+        if cell.index in defining and "NotImplementedError" in cell.message:
+            return replace(case, message="not written yet")
+        if cell.index in defining:
+            return replace(
+                case, message=clean(f"{case.message}: its cell ({cell.index + 1}) {cell.outcome}: {cell.message}")
+            )
+    return case
+
+
+def _chained(name: str, materials: Materials, cases: Sequence[CaseResult], own: Sequence[CaseResult]) -> str:
+    """What is different with the student's own helper functions; it decides nothing."""
+    uses = materials.items[name].uses
+    if not uses or any(case.outcome == "not graded" for case in (*cases, *own)):
+        return ""
+    passed = sum(case.outcome == "passed" for case in cases)
+    passed_own = sum(case.outcome == "passed" for case in own)
+    if passed_own == passed:
+        return ""
+    helpers = ", ".join(uses)
+    return (
+        f"Graded with the reference in place of your {helpers}: {passed} of {len(cases)} cases pass. "
+        f"With your own: {passed_own}. This does not change the score."
+    )
+
+
+def _written(repaired: Repaired, materials: Materials) -> dict[str, WrittenResult]:
+    """Answered means: not as it was released. In a notebook of another course a person has to look for the answers."""
+    released = _sources(materials.release)
+    handed_in = _sources(repaired.notebook)
+    text = any(cell.cell_type == "markdown" and "nbgrader" not in cell.metadata for cell in repaired.notebook.cells)
+    return {
+        name: WrittenResult(
+            name,
+            points,
+            answered=normalise(handed_in[name]) not in ("", normalise(released[name]))
+            or (repaired.kind == "foreign" and text),
+        )
+        for name, points in materials.written.items()
+    }
+
+
+def _sources(notebook: NotebookNode) -> Mapping[str, str]:
+    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+    return {cell.metadata.nbgrader.grade_id: cell.source for cell in marked}

@@ -1,0 +1,32 @@
+"""What each lab was last built from: hashes of its source and its cases.
+
+A changed source line that changes no output is noticed by these.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from autograder.authoring import cases_files
+from autograder.course import Course
+
+
+def manifest_path(course: Course) -> Path:
+    return course.hidden_reference / "manifest.json"
+
+
+def read_manifest(course: Course) -> dict[str, dict[str, str]]:
+    try:
+        return json.loads(manifest_path(course).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def manifest_entry(course: Course, lab: str) -> dict[str, str]:
+    """Hashes of the files as they are now."""
+    cases = hashlib.sha256()
+    for path in cases_files(course, lab):
+        content = path.read_bytes()
+        cases.update(f"{path.relative_to(course.root).as_posix()} {len(content)}\n".encode() + content)
+    source = hashlib.sha256(course.solution(lab).read_bytes())
+    return {"source_sha256": source.hexdigest(), "cases_sha256": cases.hexdigest()}

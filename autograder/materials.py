@@ -1,0 +1,119 @@
+"""What the trusted side holds while it grades one lab: the released notebook, the cases, the solution, the secret."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.course import Course, CourseError
+from autograder.matching import read_slots
+from autograder.solution import load_solution
+from qlab_helpers.checking.codec import Tensors, Tree, pack, unpack
+from qlab_helpers.checking.reference import Case, Item, Reference, load_reference
+
+
+@dataclass(frozen=True)
+class StoredCase:
+    """A case, the reference that holds its tensors, and for each variant the arguments as the sandbox gets them."""
+
+    case: Case
+    reference: Reference
+    messages: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Materials:
+    course: Course
+    lab: str
+    release: NotebookNode
+    items: Mapping[str, Item]  # in the order of the notebook
+    cases: Mapping[str, tuple[StoredCase, ...]]  # by item, visible ones first
+    written: Mapping[str, float]  # points of the questions that people grade
+    solution: Mapping[str, Any]
+    largest_case: int  # values in all tensors of the arguments of one case
+    lab_hash: str
+    secret: bytes
+
+
+def load_materials(course: Course, lab: str) -> Materials:
+    """Raises ``CourseError`` or ``ReferenceMissing`` when the lab is unknown or not built."""
+    course.lab(lab)
+    folders = (course.visible_reference, course.hidden_reference)
+    # Read anew, not from the cache of load_reference: the course may have been built again since.
+    references = [load_reference.__wrapped__(lab, folder) for folder in folders]
+    release = _read_release(course, lab)
+    slots = read_slots(release)
+    items, cases = {}, {}
+    for name in (slot.item for slot in slots if slot.role == "check"):
+        holders = [reference for reference in references if name in reference.items]
+        if not holders:
+            raise CourseError(f"{lab} checks {name!r}, which has no cases; run `qlab build`")
+        items[name] = holders[0].items[name]
+        cases[name] = tuple(_store(case, holder) for holder in holders for case in holder.items[name].cases)
+    all_cases = [one for stored in cases.values() for one in stored]
+    return Materials(
+        course=course,
+        lab=lab,
+        release=release,
+        items=items,
+        cases=cases,
+        written={slot.grade_id: float(slot.cell.metadata.nbgrader.points) for slot in slots if slot.role == "written"},
+        solution=load_solution(course, lab),
+        largest_case=max((_values(message) for one in all_cases for message in one.messages), default=0),
+        lab_hash=_hash_files(course, lab),
+        secret=course.secret(),
+    )
+
+
+def _read_release(course: Course, lab: str) -> NotebookNode:
+    try:
+        return nbformat.read(course.release(lab), as_version=4)
+    except FileNotFoundError as error:
+        raise CourseError(f"there is no released notebook of {lab}; run `qlab build`") from error
+
+
+def _store(case: Case, reference: Reference) -> StoredCase:
+    return StoredCase(case, reference, tuple(_message(variant.args, reference.tensors) for variant in case.variants))
+
+
+def _message(tree: Tree, tensors: Tensors) -> bytes:
+    """The tree with its own tensors only, under names that do not tell which case or variant it is."""
+    used: Tensors = {}
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renamed(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if isinstance(node.get("tensor"), str):
+            key = f"a{len(used)}"
+            used[key] = tensors[node["tensor"]]
+            return {**node, "tensor": key}
+        return {key: renamed(value) for key, value in node.items()}
+
+    return pack(renamed(tree), used)
+
+
+def _values(message: bytes) -> int:
+    return sum(tensor.numel() for tensor in unpack(message)[1].values())
+
+
+def _hash_files(course: Course, lab: str) -> str:
+    """Of everything that decides a grade: the released notebook and both references."""
+    digest = hashlib.sha256()
+    for path in (
+        course.release(lab),
+        *_reference_files(course.visible_reference, lab),
+        *_reference_files(course.hidden_reference, lab),
+    ):
+        content = path.read_bytes()
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+def _reference_files(folder: Path, lab: str) -> tuple[Path, Path]:
+    return folder / f"{lab}.json", folder / f"{lab}.safetensors"

@@ -1,0 +1,68 @@
+"""The solution's answer to a call that a student's function makes of another graded function.
+
+Each function is judged with the reference in place of the student's other functions. Only inputs come in and tensors go
+out; the solution itself never leaves this process. What is asked is bounded, since it is computed on the trusted side.
+"""
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+from autograder.materials import Materials
+from autograder.solution import named_tuples, repeatable
+from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encode, pack, unpack
+
+#: A question may be this much larger than the largest case of the lab.
+SLACK = 4
+MAX_INTEGER = 2**16  # of a plain argument: 2**bitwidth and padding grow fast
+# Seeds and the number of threads belong to the whole process.
+_one_call = threading.Lock()
+
+
+class Oracle:
+    """Answers calls of the graded functions that some item of the lab declares to use; ``session.run_session`` asks."""
+
+    def __init__(self, materials: Materials) -> None:
+        self._solution = materials.solution
+        self._types = named_tuples(materials.solution)
+        self._names = {name for item in materials.items.values() for name in item.uses}
+        self._max_values = SLACK * materials.largest_case + 1024
+
+    def __call__(self, name: str, message: bytes) -> bytes:
+        """``message`` packs the arguments; the reply packs {"result": ...} or {"error": {"str": ...}}. Never raises."""
+        if name not in self._names:
+            return _error(f"{name} may not be called here")
+        try:
+            tree, tensors = unpack(message)
+            self._check_size(tree, tensors)
+            arguments = decode(tree, tensors, self._types)
+        except CodecError as error:
+            return _error(str(error))
+        with _one_call, repeatable(0):
+            try:
+                result = self._solution[name](*arguments)
+            except Exception as error:  # noqa: BLE001  (with a student's arguments it may raise anything)
+                return _error(f"{type(error).__name__}: {error}")
+        node, found = encode(result)
+        return pack({"result": node}, found)
+
+    def _check_size(self, tree: Tree, tensors: Tensors) -> None:
+        if _count(tensors) > self._max_values:
+            raise CodecError(f"arguments of more than {self._max_values} values are not computed here")
+        if any(abs(value) > MAX_INTEGER for value in _integers(tree)):
+            raise CodecError(f"integers beyond {MAX_INTEGER} are not computed with here")
+
+
+def _count(tensors: Tensors) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def _integers(node: Any) -> Collection[int]:
+    if isinstance(node, dict):
+        own = [node["int"]] if isinstance(node.get("int"), int) else []
+        return own + [value for child in node.values() for value in _integers(child)]
+    return [value for child in node for value in _integers(child)] if isinstance(node, list) else []
+
+
+def _error(text: str) -> bytes:
+    return pack({"error": {"str": text[:500]}}, {})

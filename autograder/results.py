@@ -1,0 +1,128 @@
+"""The record of a graded submission: frozen dataclasses, written as JSON, whole or not at all.
+
+The same submission, lab, secret and environment give the same record byte for byte, whatever ran beside it; that is why
+times are kept apart, in ``timings.jsonl``.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+#: What can become of a case. "not graded" is our fault: it is never a zero and always reported.
+OUTCOMES = ("passed", "failed", "crashed", "timed out", "out of memory", "missing", "not graded")
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    name: str
+    tests: str
+    visible: bool
+    weight: float
+    outcome: str
+    message: str = ""  # what went wrong, safe to show the student: never a hidden value
+    hint: str = ""
+    traceback: str = ""  # the student's own, for "crashed"
+    expected: str = ""  # visible cases only, short text
+    got: str = ""  # visible cases only, short text
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """One graded function or answer."""
+
+    name: str
+    kind: str  # "function" or "answer"
+    score: float
+    max_score: float
+    cases: tuple[CaseResult, ...]
+    source: str = ""  # the student's code of it, for the feedback page
+    chained: str = ""  # what happened with the student's own helper functions, where it differs; decides nothing
+
+
+@dataclass(frozen=True)
+class WrittenResult:
+    """A question that a person grades in formgrader."""
+
+    name: str
+    max_score: float
+    answered: bool
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell that did not run to its end."""
+
+    index: int
+    outcome: str  # "failed", "timed out", "crashed"
+    message: str
+
+
+@dataclass(frozen=True)
+class Record:
+    student: str
+    lab: str
+    score: float
+    max_score: float  # of what is graded automatically
+    written_max_score: float
+    graded: bool  # False: nothing could be graded, ``problem`` says why, no score is to be believed
+    problem: str
+    file: str  # name of the notebook that was graded
+    submission_hash: str
+    lab_hash: str
+    draw: str  # identifies the draw of hidden cases: a hash that does not reveal the secret
+    functions: dict[str, ItemResult] = field(default_factory=dict)
+    answers: dict[str, ItemResult] = field(default_factory=dict)
+    written: dict[str, WrittenResult] = field(default_factory=dict)
+    cells: tuple[CellResult, ...] = ()
+    repairs: tuple[str, ...] = ()  # what was mended in the notebook before it could be graded
+    environment: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def needs_attention(self) -> bool:
+        items = [*self.functions.values(), *self.answers.values()]
+        return not self.graded or any(case.outcome == "not graded" for item in items for case in item.cases)
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    return asdict(record)
+
+
+def from_dict(content: dict[str, Any]) -> Record:
+    """Raises ``ValueError`` for a record of another schema version."""
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"record of schema version {content.get('schema_version')}, this is {SCHEMA_VERSION}")
+    return Record(
+        **{
+            **content,
+            "functions": {name: _item(item) for name, item in content["functions"].items()},
+            "answers": {name: _item(item) for name, item in content["answers"].items()},
+            "written": {name: WrittenResult(**item) for name, item in content["written"].items()},
+            "cells": tuple(CellResult(**cell) for cell in content["cells"]),
+            "repairs": tuple(content["repairs"]),
+        }
+    )
+
+
+def write_record(record: Record, path: Path) -> None:
+    write_atomically(path, json.dumps(to_dict(record), indent=1, sort_keys=True) + "\n")
+
+
+def read_record(path: Path) -> Record:
+    return from_dict(json.loads(path.read_text()))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Readers see the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def _item(content: dict[str, Any]) -> ItemResult:
+    return ItemResult(**{**content, "cases": tuple(CaseResult(**case) for case in content["cases"])})

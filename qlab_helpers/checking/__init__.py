@@ -1,0 +1,1 @@
+"""Checking a function against reference tensors: what `check` in a notebook and the grader have in common."""

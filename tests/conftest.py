@@ -1,0 +1,192 @@
+"""Fixtures for all tests: a whole course in small, so that no test waits for a real lab."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.course import Course, load_course
+
+ROOT = Path(__file__).parent.parent
+TINY = "lab_tiny"
+
+COURSE = f"""
+[course]
+id = "tiny"
+title = "A tiny course"
+repository = "https://github.com/someone/tiny"
+tag = "v1"
+
+[limits]
+cell_s = 100  # a kernel imports torch in its first cell, perhaps on a busy machine
+case_s = 3
+notebook_s = 200
+
+[[labs]]
+name = "{TINY}"
+title = "A tiny lab"
+"""
+
+SOURCE = '''\
+# %% [markdown]
+# # A tiny lab
+# {{ colab_badge }}
+
+# %% setup=true
+
+# %%
+import torch
+
+from qlab_helpers import check, check_answer
+
+LEVELS = {2: 1, 4: 7, 8: 127}
+
+# %% [markdown]
+# The scale maps the largest magnitude to the largest level.
+
+# %% solution="scale_of"
+def scale_of(tensor, bitwidth):
+    """Scale of a symmetric quantizer, a float."""
+    ### BEGIN SOLUTION
+    largest = tensor.abs().max().item()
+    return largest / LEVELS[bitwidth] if largest else 1.0
+    ### END SOLUTION
+
+# %% check="scale_of" points=4
+check(scale_of)
+
+# %% solution="quantize"
+def quantize(tensor, bitwidth):
+    """int8 levels of a tensor."""
+    ### BEGIN SOLUTION
+    steps = torch.round(tensor / scale_of(tensor, bitwidth))
+    return steps.clamp(-LEVELS[bitwidth], LEVELS[bitwidth]).to(torch.int8)
+    ### END SOLUTION
+
+# %% check="quantize" points=6
+check(quantize)
+
+# %% tags=["skip-execution"]
+raise RuntimeError("hours of training")
+
+# %% [markdown]
+# How many levels has an int8 quantizer that never uses -128? a) 256 b) 255
+
+# %% solution="answer_1"
+### BEGIN SOLUTION
+answer_1 = "b"
+### END SOLUTION
+
+# %% check="answer_1" points=1
+check_answer("answer_1", answer_1)
+
+# %% [markdown] written="question_2" points=3
+# Why is -128 left out?
+#
+# ### BEGIN SOLUTION
+# So that the levels are symmetric about zero.
+# ### END SOLUTION
+'''
+
+CASES = """\
+from autograder.recipes import CaseRecipe, ItemRecipe, Rule, answer
+
+ITEMS = (
+    ItemRecipe(
+        "scale_of",
+        outputs=(Rule("scale", kind="number", rtol=1e-6),),
+        cases=(
+            CaseRecipe("8 bits", "the largest magnitude at 8 bits", "divide by 127",
+                       make=lambda draw: (draw.floats((3, 4), -2, 2), 8)),
+            CaseRecipe("4 bits", "the largest magnitude at 4 bits", "divide by 7", visible=False,
+                       make=lambda draw: (draw.floats((5,), -4, 4), 4)),
+            CaseRecipe("all zero", "a tensor of zeros", "the scale may not be zero", visible=False, weight=2,
+                       make=lambda draw: (draw.floats((4,), 0, 0), 8)),
+        ),
+    ),
+    ItemRecipe(
+        "quantize",
+        outputs=(Rule("levels", dtype="int8"),),
+        uses=("scale_of",),
+        cases=(
+            CaseRecipe("8 bits", "a matrix at 8 bits", "round, then clamp",
+                       make=lambda draw: (draw.floats((3, 4), -2, 2), 8)),
+            CaseRecipe("2 bits", "a matrix at 2 bits", "round, then clamp", visible=False,
+                       make=lambda draw: (draw.floats((6, 2), -2, 2), 2)),
+        ),
+    ),
+    answer("answer_1", "b", tests="the number of levels", hint="count from -127 to 127", choices=("a", "b")),
+)
+"""
+
+
+@pytest.fixture(scope="session")
+def make_tiny_course() -> Callable[[Path], Course]:
+    """Makes a course folder with one lab, not built: two functions (one uses the other), an answer, a written question.
+
+    It has its own view of ``qlab_helpers``, so that programs started with ``tiny_environment`` check against its cases.
+    """
+    return _make_tiny_course
+
+
+@pytest.fixture
+def tiny_course(tmp_path: Path) -> Course:
+    """A course made by ``make_tiny_course``, for one test alone."""
+    return _make_tiny_course(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_environment() -> Callable[[Course], dict[str, str]]:
+    """Environment variables of a program that works in a tiny course: nbgrader, a kernel, a server."""
+
+    def environment(course: Course) -> dict[str, str]:
+        programs = Path(sys.executable).parent  # nbgrader starts alembic by name
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(course.root), str(ROOT)]),
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    return environment
+
+
+@pytest.fixture(scope="session")
+def copy_course() -> Callable[[Path], Course]:
+    """Copies what this repository's course is made of, so that a test can change it."""
+    return _copy_course
+
+
+def _copy_course(root: Path) -> Course:
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("course.toml", "nbgrader_config.py"):
+        shutil.copy(ROOT / name, root)
+    for name in ("solutions", "notebooks", "autograder/cases", "autograder/reference", "qlab_helpers/reference"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _link_helpers(root)
+    return load_course(root)
+
+
+def _make_tiny_course(root: Path) -> Course:
+    files = {
+        "course.toml": COURSE,
+        f"solutions/{TINY}/{TINY}.py": SOURCE,
+        f"autograder/cases/{TINY}.py": CASES,
+        "nbgrader_config.py": (ROOT / "nbgrader_config.py").read_text(),
+    }
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    _link_helpers(root)
+    return load_course(root)
+
+
+def _link_helpers(root: Path) -> None:
+    helpers = root / "qlab_helpers"
+    helpers.mkdir(exist_ok=True)
+    for part in (ROOT / "qlab_helpers").iterdir():
+        if part.name not in ("reference", "__pycache__"):
+            (helpers / part.name).symlink_to(part)
