@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -17,7 +18,6 @@ from rich.table import Table
 
 from autograder.course import CourseError, load_course
 from autograder.results import Record, to_dict, write_atomically
-from qlab_helpers.checking.reference import ReferenceMissing
 
 console = Console()
 errors = Console(stderr=True)
@@ -58,7 +58,11 @@ def run(lab: str, fast: bool, out: Path | None) -> None:
     with _progress() as progress:
         task = progress.add_task(lab, total=None)
         result = run_lab(
-            course, lab, fast=fast, out=out, on_cell=lambda done, total: progress.update(task, completed=done, total=total)
+            course,
+            lab,
+            fast=fast,
+            out=out,
+            on_cell=lambda done, total: progress.update(task, completed=done, total=total),
         )
     table = Table("figure", "value", title=f"{lab}, {result.seconds:.0f} s")
     for name, value in result.figures.items():
@@ -159,16 +163,23 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (CourseError, ReferenceMissing) as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+    except CourseError as error:
+        _fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
-        errors.print(f"[red]error:[/red] {escape(str(error))}; nothing that was finished is lost", soft_wrap=True)
-        sys.exit(1)
-    except Exception:  # noqa: BLE001  (the last resort: a traceback and where to send it)
+        _fail(f"{error}; nothing that was finished is lost")
+    except Exception as error:  # noqa: BLE001  (the last resort: a traceback and where to send it)
+        from qlab_helpers.checking.reference import ReferenceMissing  # late: it imports torch
+
+        if isinstance(error, ReferenceMissing):
+            _fail(str(error))
         errors.print_exception()
         errors.print("[red]This is a bug in qlab.[/red] Please report it with the lines above.")
         sys.exit(3)
+
+
+def _fail(sentence: str) -> NoReturn:
+    errors.print(f"[red]error:[/red] {escape(printable(sentence))}", soft_wrap=True)
+    sys.exit(1)
 
 
 def _progress() -> Progress:

@@ -1,7 +1,7 @@
 """A small class to try the grader on: one submission of every kind that a real class brings.
 
-Each is made from the released notebook of lab2_linear, so the demo needs no data and no network. Folders are named after
-what is in them.
+Each is made from the released notebook of lab2_linear, so the demo needs no data and no network. Folders are named
+after what is in them.
 """
 
 import copy
@@ -18,49 +18,49 @@ from autograder.notebooks import solved_notebook
 
 LAB = "lab2_linear"
 
-TRUNCATES = '''
+TRUNCATES = """
 def linear_quantize(fp_tensor, bitwidth, scale, zero_point, dtype=torch.int8):
     quantized_min, quantized_max = get_quantized_range(bitwidth)
     shifted = (fp_tensor / scale).to(torch.int32) + zero_point
     return shifted.clamp(quantized_min, quantized_max).to(dtype)
-'''
-WRAPS = '''
+"""
+WRAPS = """
 def linear_quantize(fp_tensor, bitwidth, scale, zero_point, dtype=torch.int8):
     quantized_min, quantized_max = get_quantized_range(bitwidth)
     return (torch.round(fp_tensor / scale).to(dtype) + zero_point).clamp(quantized_min, quantized_max)
-'''
-WRONG_END = '''
+"""
+WRONG_END = """
 def get_quantization_scale_and_zero_point(fp_tensor, bitwidth):
     quantized_min, quantized_max = get_quantized_range(bitwidth)
     low, high = fp_tensor.min().item(), fp_tensor.max().item()
     scale = (high - low) / (2**bitwidth)
     return scale, int(round(quantized_max - low / scale))
-'''
-FORGETS_ZERO_POINT = '''
+"""
+FORGETS_ZERO_POINT = """
 def quantized_linear(input, weight, bias, feature_bitwidth, weight_bitwidth, input_zero_point, output_zero_point,
                      input_scale, weight_scale, output_scale):
     total = torch.nn.functional.linear(input.to(torch.int32), weight.to(torch.int32), bias)
     output = total.float() * (input_scale * weight_scale.view(1, -1) / output_scale)
     return output.round().clamp(*get_quantized_range(feature_bitwidth)).to(torch.int8)
-'''
-ENDLESS = '''
+"""
+ENDLESS = """
 def quantized_conv2d(*arguments):
     while True:
         pass
-'''
-CRASHES = '''
+"""
+CRASHES = """
 def fuse_conv_bn(conv, bn):
     import ctypes
     ctypes.string_at(0)
-'''
-EXITS = '''
+"""
+EXITS = """
 import os
 os._exit(1)
-'''
-BROKEN = '''
+"""
+BROKEN = """
 def extra_preprocess(x)
     return (x * 255 - 128).to(torch.int8)
-'''
+"""
 
 
 def make_class(course: Course, folder: Path) -> list[str]:
@@ -145,7 +145,9 @@ def _strip_metadata(notebook: NotebookNode) -> None:
 def _duplicate_cells(notebook: NotebookNode) -> None:
     graded = [index for index, cell in enumerate(notebook.cells) if "nbgrader" in cell.metadata]
     for index in (graded[1], graded[0]):  # from the back, so that the first index stays right
-        notebook.cells.insert(index + 1, copy.deepcopy(notebook.cells[index]))
+        twin = copy.deepcopy(notebook.cells[index])
+        twin.id = f"{twin.id}-copy"  # JupyterLab, too, gives a pasted cell a new id and keeps its metadata
+        notebook.cells.insert(index + 1, twin)
 
 
 def _delete_checks(notebook: NotebookNode) -> None:

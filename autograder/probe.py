@@ -111,7 +111,7 @@ def _run_definitions(source: str, index: int) -> None:
                 exec(compile(ast.Module([statement], []), f"<cell {index + 1}>", "exec"), _shell.user_ns)
             except TimeUp:
                 raise
-            except BaseException:  # noqa: BLE001, S112  (one definition that fails must not cost the next)
+            except BaseException:  # noqa: BLE001  (one definition that fails must not cost the next)
                 continue
 
 
@@ -156,9 +156,7 @@ def _answer_calls(connection: socket.socket, header: dict[str, Any]) -> None:
             _call(connection, namespace[item], header, call, body)
 
 
-def _call(
-    connection: socket.socket, function: Any, header: dict[str, Any], call: dict[str, Any], body: bytes
-) -> None:
+def _call(connection: socket.socket, function: Any, header: dict[str, Any], call: dict[str, Any], body: bytes) -> None:
     number = call["call"]
     try:
         with _alarm(call["limit_s"]):

@@ -125,7 +125,10 @@ class _Work:
             return
         chosen = _choose(found, slot)
         if len(found) > 1:
-            self.tell("cells were there more than once, the last one that was worked on counts: {}", slot.grade_id)
+            self.tell(
+                "cells were there more than once, the last one that was worked on counts: {}",
+                slot.item or slot.grade_id,
+            )
         for cell in found:
             if cell is not chosen and normalise(cell.source) in ("", normalise(slot.cell.source)):
                 self.remove(cell)
@@ -206,10 +209,9 @@ class _Work:
             self.tell("nothing of this lab is in the notebook; check that it is the right file{}", "")
 
     def tell_lost_metadata(self) -> None:
-        names = [
-            slot.grade_id for slot in self.matched.slots if slot.grade_id and slot.index in self.matched.by_content
-        ]
-        if names:
+        lost = [slot for slot in self.matched.slots if slot.grade_id and slot.index in self.matched.by_content]
+        if lost:
+            names = [slot.item or slot.grade_id for slot in lost]
             self.tell("cells had lost their nbgrader metadata and were recognised by their content: {}", *names)
 
     def place(self, slot: Slot) -> int:
@@ -232,7 +234,8 @@ class _Work:
         self.told.setdefault(sentence, []).extend(names)
 
     def notes(self) -> Iterable[str]:
-        for sentence, names in self.told.items():
+        for sentence, told in self.told.items():
+            names = list(dict.fromkeys(told))
             more = f" and {len(names) - 6} more" if len(names) > 6 else ""
             yield sentence.format(", ".join(names[:6]) + more)
 

@@ -1,7 +1,7 @@
 """Execute a solved lab from top to bottom, keep the executed notebook, and collect the figures it reports.
 
-Labs report figures with ``qlab_helpers.metrics.report_metrics``, which leaves them in the cell's output under a MIME type
-of its own; they are collected here into ``metrics.json``.
+Labs report figures with ``qlab_helpers.metrics.report_metrics``, which leaves them in the cell's output under a MIME
+type of its own; they are collected here into ``metrics.json``.
 """
 
 import json
@@ -44,9 +44,7 @@ def run_lab(
     notebook = solved_notebook(course, lab)
     out.mkdir(parents=True, exist_ok=True)
     # nbclient would leave out the cells that the grader skips; here they are what we came for.
-    client = NotebookClient(
-        notebook, timeout=None, skip_cells_with_tag="", resources={"metadata": {"path": str(out)}}
-    )
+    client = NotebookClient(notebook, timeout=None, skip_cells_with_tag="", resources={"metadata": {"path": str(out)}})
     total = len(notebook.cells)
     if on_cell is not None:
         client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, total)

@@ -6,7 +6,8 @@ fork of it, in namespaces of *its* own, and is killed from outside with everythi
 Contained, on Linux with user namespaces (``layers`` says what is active):
 
 - Files: a submission sees the Python environment, system libraries and ``qlab_helpers`` without its reference tensors,
-  all read-only; a private /tmp and /dev/shm of 64 MiB each. No course folder, home, gradebook, secret, solution, hidden case or other submission.
+  all read-only; a private /tmp and /dev/shm of 64 MiB each. No course folder, home, gradebook, secret, solution,
+  hidden case or other submission.
 - Processes: it sees only its own; whatever it starts dies with it. It has no capability, gains none by new programs,
   and runs as nobody even when the grader is root.
 - Network: none, not even to this machine. No shared memory or queues with others.
@@ -58,13 +59,19 @@ class Child:
     def __init__(self, template: "Template", generation: int, number: int, connection: socket.socket) -> None:
         self.connection = connection
         self._template = template
-        self._generation = generation
+        self.generation = generation
         self._number = number
+        self._status: int | None = None
 
     def end(self) -> int:
-        """Kill it with all it started; returns its exit status (128 + signal when killed), -1 when nobody knows."""
-        self.connection.close()
-        return self._template._end(self._generation, self._number)
+        """Kill it with all it started; returns its exit status (128 + signal when killed), -1 when nobody knows.
+
+        May be called again, and then only tells the status.
+        """
+        if self._status is None:
+            self.connection.close()
+            self._status = self._template._end(self.generation, self._number)
+        return self._status
 
 
 class Template:
@@ -75,6 +82,7 @@ class Template:
         self.sandboxed = sandboxed
         self.layers: dict[str, str] = {}
         self.generation = 0
+        self._closed = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
@@ -88,6 +96,7 @@ class Template:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
+            self._closed = True
             self._stop()
 
     def spawn(self) -> Child:
@@ -102,8 +111,10 @@ class Template:
                 raise TemplateDied(f"the sandbox's warm process failed: {error}") from error
 
     def restart(self, generation: int) -> None:
-        """Start again, unless another thread has done so since ``generation``."""
+        """Start again, unless another thread has done so since ``generation``. Raises ``TemplateDied`` when closed."""
         with self._lock:
+            if self._closed:
+                raise TemplateDied("the run has ended")
             if self.generation == generation:
                 self._stop()
                 self._start()
@@ -115,6 +126,7 @@ class Template:
             try:
                 return int(self._ask({"do": "kill", "child": number})["status"])
             except (wire.WireError, OSError, KeyError):
+                self._stop()  # a template that does not answer is of no use; the next ``spawn`` says so
                 return -1
 
     def _ask(self, command: dict, descriptor: socket.socket | None = None) -> dict:
@@ -208,4 +220,11 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     checkout = str(Path(__file__).resolve().parent.parent)
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
-    return {**kept, **threads, "PYTHONPATH": checkout, "MPLCONFIGDIR": "/tmp", "CUDA_VISIBLE_DEVICES": "", "HOME": "/tmp"}
+    return {
+        **kept,
+        **threads,
+        "PYTHONPATH": checkout,
+        "MPLCONFIGDIR": "/tmp",
+        "CUDA_VISIBLE_DEVICES": "",
+        "HOME": "/tmp",
+    }

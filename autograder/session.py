@@ -22,6 +22,7 @@ MAX_TIMEOUTS = 3  # of one item; its other cases are not tried
 MAX_RESTARTS = 25
 MAX_QUESTIONS = 2000  # that a call may ask of the oracle
 OUTCOMES = ("returned", "raised", "timed out", "out of memory", "missing")
+SIGNALS = {6: "an abort", 8: "an arithmetic error", 9: "being killed", 11: "a crash in native code"}
 BUDGET_USED = "the notebook's time was used up before this was tried"
 
 
@@ -82,6 +83,7 @@ def run_session(
     Raises ``TemplateDied`` or ``SandboxUnavailable`` when the sandbox itself fails twice: that is our fault.
     """
     session = _Session(template, tuple(cells), probes, limits, oracle)
+    unexplained = 0
     for _ in range(MAX_RESTARTS):
         generation = template.generation
         try:
@@ -94,7 +96,12 @@ def run_session(
             break
         except _Lost as lost:
             status = child.end()
-            session.blame(lost, status)
+            if status != -1:
+                session.blame(lost, status)
+            else:  # the template went, and its children with it: nothing that this one did
+                unexplained += 1
+                if unexplained > 2:
+                    raise TemplateDied("the sandbox's warm process keeps dying") from lost
         finally:
             child.end()
     return session.output()
@@ -269,5 +276,6 @@ def _ended(status: Any) -> str:
     if not isinstance(status, int) or status == -1:
         return "its process ended"
     number = -status if status < 0 else status - 128 if status > 128 else 0
-    names = {4: "an illegal instruction", 6: "an abort", 8: "an arithmetic error", 9: "being killed", 11: "a crash in native code"}
-    return f"its process ended by {names.get(number, f'signal {number}')}" if number else f"its process ended itself with exit code {status}"
+    if not number:
+        return f"its process ended itself with exit code {status}"
+    return f"its process ended by {SIGNALS.get(number, f'signal {number}')}"

@@ -52,7 +52,7 @@ def warm_up() -> None:
     import torchvision  # noqa: F401
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot
 
     torch.set_num_threads(1)
     import qlab_helpers.clustering
@@ -90,7 +90,8 @@ def _serve(control: socket.socket, options: dict[str, Any]) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
         else:
-            answer = {"status": _end(children.pop(command["child"]))}
+            processes = children.pop(command["child"], None)
+            answer = {"status": _end(processes) if processes else -1}
         wire.send(control, answer)
 
 
@@ -279,5 +280,3 @@ def _show(path: str, new_root: str) -> None:
     else:
         Path(target).touch()
     ns.bind_read_only(path, target)
-
-

@@ -23,7 +23,9 @@ class WireTimeout(WireError):
     """Nothing, or not all of a message, came before the deadline."""
 
 
-def send(connection: socket.socket, header: dict[str, Any], body: bytes = b"", *, deadline: float | None = None) -> None:
+def send(
+    connection: socket.socket, header: dict[str, Any], body: bytes = b"", *, deadline: float | None = None
+) -> None:
     """Raises ``WireError`` when the other side is gone, or does not read until ``deadline`` (of ``time.monotonic``)."""
     text = json.dumps(header).encode()
     try:
@@ -35,9 +37,7 @@ def send(connection: socket.socket, header: dict[str, Any], body: bytes = b"", *
         raise WireError(f"connection lost: {error}") from error
 
 
-def receive(
-    connection: socket.socket, *, max_body: int, deadline: float | None = None
-) -> tuple[dict[str, Any], bytes]:
+def receive(connection: socket.socket, *, max_body: int, deadline: float | None = None) -> tuple[dict[str, Any], bytes]:
     """The next message. Raises ``WireTimeout`` at the deadline, ``WireError`` for anything else that is wrong."""
     header_size, body_size = PREFIX.unpack(_read(connection, PREFIX.size, deadline))
     if header_size > MAX_HEADER or body_size > max_body:

@@ -42,6 +42,7 @@ KINDS = frozenset(
     ("tensor", "none", "float", "bool", "int", "str", "dtype", "other", "tuple", "list", "namedtuple", "layer")
 )
 MAX_DEPTH = 8
+MAX_TREE = 4 << 20  # bytes of JSON: parsed, it takes many times its size
 MAX_ITEMS = 4096
 MAX_TEXT = 10_000
 
@@ -75,6 +76,8 @@ def unpack(message: bytes) -> tuple[Tree, Tensors]:
     if len(message) < 4:
         raise CodecError("message too short")
     (length,) = struct.unpack_from("<I", message)
+    if length > MAX_TREE:
+        raise CodecError("the tree is too large")
     try:
         tree = json.loads(message[4 : 4 + length])
         tensors = load_tensors(message[4 + length :])

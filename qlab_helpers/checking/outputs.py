@@ -41,8 +41,9 @@ def judge_tensor(rule: Rule, expected: Any, got: Any) -> Verdict:
         want = f"{expected.numel()} values" if rule.flat else f"shape {tuple(expected.shape)}"
         return wrong(f"{rule.name}: expected {want}, got shape {tuple(got.shape)}", expected=expected, got=got)
     dtype = dtype_name(got)
-    if rule.dtype is not None and dtype != rule.dtype:
-        return wrong(f"{rule.name}: wrong dtype: expected {rule.dtype}, got {dtype}", expected=expected, got=got)
+    wanted = dtype_name(expected) if rule.dtype == "expected" else rule.dtype
+    if wanted is not None and dtype != wanted:
+        return wrong(f"{rule.name}: wrong dtype: expected {wanted}, got {dtype}", expected=expected, got=got)
     if (got.dtype == torch.bool) != (expected.dtype == torch.bool):
         want = "bool" if expected.dtype == torch.bool else "numbers"
         return wrong(f"{rule.name}: expected {want}, got {dtype}", expected=expected, got=got)

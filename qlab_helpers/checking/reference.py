@@ -30,7 +30,8 @@ class Rule:
     """How one output is compared with the expected one.
 
     ``kind`` is "tensor", "integer" (an int, a 0-d tensor or a numpy integer all do), "number" or "text". Without
-    ``rtol`` and ``atol`` values must be equal. ``dtype`` is demanded where given. ``flat`` compares values in order and
+    ``rtol`` and ``atol`` values must be equal. ``dtype`` is demanded where given; "expected" stands for
+    that of the expected tensor, where it differs from case to case. ``flat`` compares values in order and
     ignores how the tensor is shaped, for scales that may be [oc], [oc, 1] or [oc, 1, 1, 1].
     """
 

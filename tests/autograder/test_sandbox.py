@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from autograder.course import Limits
-from autograder.sandbox import SandboxUnavailable, Template
+from autograder.sandbox import SandboxUnavailable, Template, TemplateDied
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
 
@@ -78,7 +78,11 @@ def test_named_tuple_of_the_notebook_is_what_its_functions_receive(template):
     from collections import namedtuple
 
     Pair = namedtuple("Pair", "left right")
-    source = "from collections import namedtuple\nPair = namedtuple('Pair', 'a b')\ndef double(x): return isinstance(x, Pair)"
+    source = """
+from collections import namedtuple
+Pair = namedtuple('Pair', 'a b')
+def double(x): return isinstance(x, Pair)
+"""
     output = run(template, source, probes=(question("double", call(Pair(1, 2))),))
     assert value(output.items["double"][0]) is True
 
@@ -113,7 +117,12 @@ def test_magics_and_shell_lines_do_no_harm(template):
 
 
 def test_warnings_and_prints_cost_nothing(template):
-    source = "import sys, warnings\ndef double(x):\n    warnings.warn('careful'); print('hm'); print('!', file=sys.stderr)\n    return 2 * x"
+    source = """
+import sys, warnings
+def double(x):
+    warnings.warn('careful'); print('hm'); print('!', file=sys.stderr)
+    return 2 * x
+"""
     assert is_fine(run(template, source))
 
 
@@ -148,8 +157,14 @@ def test_infinite_loop_costs_its_question_alone(template):
 
 
 def test_loop_that_swallows_every_exception_is_stopped_from_outside(template):
-    stubborn = "\ndef endless(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
-    output = run(template, HONEST + stubborn, probes=(question("endless"), question("double")))
+    stubborn = """
+def endless(x):
+    while True:
+        try:
+            while True: pass
+        except BaseException: pass
+"""
+    output = run(template, stubborn + HONEST, probes=(question("endless"), question("double")))
     assert output.items["endless"][0].outcome == "timed out"
     assert is_fine(output)
 
@@ -172,7 +187,8 @@ def test_function_that_is_always_late_is_not_tried_for_ever(template):
 
 
 @pytest.mark.parametrize(
-    "crash", ["os._exit(0)", "os._exit(7)", "import ctypes; ctypes.string_at(0)", "os.kill(os.getpid(), 9)", "os.abort()"]
+    "crash",
+    ["os._exit(0)", "os._exit(7)", "import ctypes; ctypes.string_at(0)", "os.kill(os.getpid(), 9)", "os.abort()"],
 )
 def test_crash_costs_only_its_case(template, crash):
     source = f"import os\n{HONEST}\ndef fragile(x):\n    if x == 0:\n        {crash}\n    return x"
@@ -205,13 +221,29 @@ def test_endless_recursion_is_an_error_of_its_case(template):
 
 
 def test_fork_bomb_is_bounded_and_gone_afterwards(template):
-    code = "pids = 0\ntry:\n    while True:\n        if os.fork() == 0:\n            import time; time.sleep(600)\n        pids += 1\nexcept OSError: pass\nreturn pids"
+    code = """
+import time
+children = 0
+try:
+    while True:
+        if os.fork() == 0: time.sleep(600)
+        children += 1
+except OSError: pass
+return children
+"""
     assert attack(template, code) < LIMITS.processes
     assert not _sleepers()
 
 
 def test_daemon_does_not_outlive_its_submission(template):
-    code = "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        import time; time.sleep(600)\n    os._exit(0)\nreturn 1"
+    code = """
+import time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(600)
+    os._exit(0)
+return 1
+"""
     assert attack(template, code) == 1
     assert not _sleepers()
 
@@ -250,9 +282,15 @@ def test_result_larger_than_allowed_is_not_read(template):
 
 
 def test_garbage_on_the_connection_is_a_crash(template):
-    code = "for fd in range(3, 64):\n    try: os.write(fd, b'\\xff' * 100)\n    except OSError: pass\nreturn 1"
-    source = f"import os\n{HONEST}\ndef forge(x):\n" + "\n".join(f"    {line}" for line in code.splitlines())
-    output = run(template, source, probes=(question("forge"), question("double")))
+    source = """
+import os
+def forge(x):
+    for descriptor in range(3, 64):
+        try: os.write(descriptor, b'\\xff' * 100)
+        except OSError: pass
+    return 1
+"""
+    output = run(template, source + HONEST, probes=(question("forge"), question("double")))
     assert output.items["forge"][0].outcome == "crashed"
     assert is_fine(output)
 
@@ -289,7 +327,9 @@ def double(x): return Equal()
 # What may not be seen
 
 
-@pytest.mark.parametrize("folder", ["autograder", "solutions", "notebooks", "course", "tests", "qlab_helpers/reference"])
+@pytest.mark.parametrize(
+    "folder", ["autograder", "solutions", "notebooks", "course", "tests", "qlab_helpers/reference"]
+)
 def test_course_is_not_visible(template, folder):
     place = Path(__file__).resolve().parents[2] / folder
     assert attack(template, f"return os.listdir({str(place)!r}) if os.path.isdir({str(place)!r}) else []") == []
@@ -317,7 +357,13 @@ def test_no_connection_leaves_the_sandbox(template):
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        code = f"import socket\ntry:\n    socket.create_connection(('127.0.0.1', {port}), 0.5)\n    return 'connected'\nexcept OSError: return 'refused'"
+        code = f"""
+import socket
+try:
+    socket.create_connection(('127.0.0.1', {port}), 0.5)
+    return 'connected'
+except OSError: return 'refused'
+"""
         assert attack(template, code) == "refused"
 
 
@@ -342,7 +388,15 @@ return str(written)
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
 def test_scratch_space_is_bounded_and_private(template, folder):
-    code = f"total = 0\ntry:\n    for part in range(40):\n        with open(f'{folder}/{{part}}', 'wb') as f: f.write(bytes(8 << 20))\n        total += 8\nexcept OSError: pass\nreturn total"
+    code = f"""
+total = 0
+try:
+    for part in range(40):
+        with open(f'{folder}/{{part}}', 'wb') as file: file.write(bytes(8 << 20))
+        total += 8
+except OSError: pass
+return total
+"""
     assert attack(template, code) <= 64
     assert attack(template, f"return len(os.listdir('{folder}'))") == 0
 
@@ -370,6 +424,20 @@ def test_dead_template_is_replaced_and_the_submission_graded():
         for process in psutil.Process(warm._process.pid).children(recursive=True):
             process.kill()
         assert is_fine(run(warm, HONEST))
+
+
+def test_crash_of_one_submission_leaves_the_template_alive(template):
+    generation = template.generation
+    run(template, "import os; os._exit(1)")
+    assert template.generation == generation
+    assert is_fine(run(template, HONEST))
+
+
+def test_closed_template_is_not_started_again():
+    with Template(LIMITS) as warm:
+        generation = warm.generation
+    with pytest.raises(TemplateDied):
+        warm.restart(generation)
 
 
 def test_unsandboxed_grading_works_and_says_so():

@@ -81,7 +81,7 @@ def constant(draw: Draw, sign: int) -> tuple[torch.Tensor, int]:
 
 QUANTIZE = ItemRecipe(
     "linear_quantize",
-    outputs=(Rule("quantized tensor"),),
+    outputs=(Rule("quantized tensor", dtype="expected"),),
     cases=(
         quantize(
             "homework's 5x5 tensor",
