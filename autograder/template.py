@@ -25,6 +25,7 @@ STUDENT = 1000  # user id that a submission sees
 CONTROL = 3  # descriptor of the control socket
 SYSTEM_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf")
 DEVICES = ("null", "zero", "random", "urandom")
+SCRATCH = ("/tmp", "/dev/shm")  # private to each submission
 SCRATCH_MIB = 64  # of /tmp, and of /dev/shm, for one submission
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     layers: dict[str, str] = {}
     if options["sandboxed"]:
         try:
-            _enter_outer_box(options["visible"], options["masked"], layers)
+            options["kept"] = _enter_outer_box(options["visible"], options["masked"], layers)
         except OSError as error:
             wire.send(control, {"error": str(error)})
             return
@@ -140,7 +141,7 @@ def _become_submission(descriptor: int, options: dict[str, Any], writing: int) -
     try:
         outer_pid = _pid_outside()
         if options["sandboxed"]:
-            _private_folders()
+            _private_folders(options["kept"])
         else:
             os.chdir(tempfile.mkdtemp(prefix="qlab-"))
         # Only the connection stays open, as descriptor 3, and the pipe until this process is ready.
@@ -172,10 +173,15 @@ def _pid_outside() -> int:
     return int(os.readlink("/proc/self"))
 
 
-def _private_folders() -> None:
-    """Fresh, bounded /tmp and /dev/shm, a /proc of this namespace only, and no user namespaces from here on."""
-    ns.mount_tmpfs("/tmp", size_mib=SCRATCH_MIB, mode="1777")
-    ns.mount_tmpfs("/dev/shm", size_mib=SCRATCH_MIB, mode="1777")
+def _private_folders(kept: list[str]) -> None:
+    """Fresh, bounded /tmp and /dev/shm, a /proc of this namespace only, and no user namespaces from here on.
+
+    What the new /tmp would hide of the Python environment is shown there again.
+    """
+    for folder in SCRATCH:
+        ns.mount_tmpfs(folder, size_mib=SCRATCH_MIB, mode="1777")
+    for number, path in enumerate(kept):
+        _show(f"/.kept/{number}", path)
     ns.mount("proc", "/proc", "proc", ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC)
     with contextlib.suppress(OSError):  # an extra: capabilities are gone anyway
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
@@ -219,10 +225,11 @@ def _end(processes: tuple[int, int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1])
 
 
-def _enter_outer_box(visible: list[str], masked: list[str], layers: dict[str, str]) -> None:
+def _enter_outer_box(visible: list[str], masked: list[str], layers: dict[str, str]) -> list[str]:
     """Own namespaces, a read-only root that holds the Python environment and nothing else, an unprivileged user.
 
-    Everything that needs the real root's rights to be seen is mounted before they are given up.
+    Everything that needs the real root's rights to be seen is mounted before they are given up. Returns the visible
+    paths that a private /tmp would hide; number N of them is also at /.kept/N.
     """
     root = os.geteuid() == 0
     flags = ns.CLONE_NEWNS | ns.CLONE_NEWPID | ns.CLONE_NEWIPC | ns.CLONE_NEWNET | ns.CLONE_NEWUTS
@@ -241,12 +248,16 @@ def _enter_outer_box(visible: list[str], masked: list[str], layers: dict[str, st
     ns.prctl(ns.PR_SET_PDEATHSIG, signal.SIGKILL)
     ns.make_mounts_private()
     ns.mount_tmpfs(new_root, size_mib=16)
-    for path in _outermost([*SYSTEM_FOLDERS, *visible]):
-        _show(path, new_root)
+    shown = _outermost([*SYSTEM_FOLDERS, *visible])
+    for path in shown:
+        _show(path, f"{new_root}{path}")
     for path in masked:
         ns.mount_tmpfs(f"{new_root}{path}", size_mib=1, read_only=True)
-    for folder in ("dev/shm", "tmp", "proc"):
-        os.makedirs(f"{new_root}/{folder}")
+    kept = [path for path in shown if path.startswith(tuple(f"{folder}/" for folder in SCRATCH))]
+    for number, path in enumerate(kept):
+        _show(f"{new_root}{path}", f"{new_root}/.kept/{number}")
+    for folder in (*SCRATCH, "/proc"):
+        os.makedirs(f"{new_root}{folder}", exist_ok=True)
     for name in DEVICES:
         Path(f"{new_root}/dev/{name}").touch()
         ns.bind_device(f"/dev/{name}", f"{new_root}/dev/{name}")
@@ -261,6 +272,7 @@ def _enter_outer_box(visible: list[str], masked: list[str], layers: dict[str, st
     layers.update(
         namespaces="user, mount, pid, ipc, net, uts", files="read-only view of the Python environment", user="nobody"
     )
+    return kept
 
 
 def _outermost(paths: list[str]) -> list[str]:
@@ -269,8 +281,8 @@ def _outermost(paths: list[str]) -> list[str]:
     return [path for path in existing if not any(path.startswith(f"{other}/") for other in existing)]
 
 
-def _show(path: str, new_root: str) -> None:
-    target = f"{new_root}{path}"
+def _show(path: str, target: str) -> None:
+    """The same thing, read-only, at ``target``."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.islink(path):  # /lib -> usr/lib
         os.symlink(os.readlink(path), target)
