@@ -206,4 +206,5 @@ def printable(text: str) -> str:
 def _attention(records: Sequence[Record]) -> str:
     names = [record.student for record in records if record.needs_attention]
     shown = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "")
-    return f"{len(names)} of {len(records)} submissions need your attention: {shown}; the others are graded"
+    need = "needs" if len(names) == 1 else "need"
+    return f"{len(names)} of {len(records)} submissions {need} your attention: {shown}; the others are graded"

@@ -31,6 +31,7 @@ STYLE = """
 .qlab-check th, .qlab-check td { padding: 2px 8px; text-align: left; background: none; color: inherit;
  border: 1px solid var(--jp-border-color1, var(--line)); white-space: normal; }
 .qlab-check caption { text-align: left; font-weight: 600; caption-side: top; color: inherit; padding: 2px 0; }
+div.qlab-check table.cases th, div.qlab-check table.cases td { text-align: left !important; }
 .qlab-check .numbers th, .qlab-check .numbers td { text-align: right; font-family: monospace; padding: 1px 6px; }
 .qlab-check .numbers th { font-weight: 400; background: var(--jp-layout-color2, var(--soft)); }
 .qlab-check .numbers mark { color: inherit; background: none; font-weight: 700; text-decoration: underline; }
@@ -88,7 +89,8 @@ def as_html(report: Report) -> str:
     )
     parts = [
         f"<p><strong>{_text(report.name)}</strong>: {_text(report.headline)}</p>",
-        '<table><thead><tr><th scope="col">Case</th><th scope="col">Result</th><th scope="col">What it tests</th></tr>'
+        '<table class="cases"><thead><tr><th scope="col">Case</th><th scope="col">Result</th>'
+        '<th scope="col">What it tests</th></tr>'
         f"</thead><tbody>{rows}</tbody></table>",
     ]
     failing = report.failing

@@ -1,0 +1,54 @@
+"""The solved labs, executed whole in fast mode on real data."""
+
+import math
+import os
+
+import pytest
+
+from autograder.course import load_course
+from autograder.run import LabRun, run_lab
+
+pytestmark = [
+    pytest.mark.skipif("QLAB_DATA" not in os.environ, reason="needs CIFAR-10: set QLAB_DATA to its folder"),
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture(scope="module")
+def lab1(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab1_kmeans", fast=True, out=tmp_path_factory.mktemp("lab1"))
+
+
+@pytest.fixture(scope="module")
+def lab2(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab2_linear", fast=True, out=tmp_path_factory.mktemp("lab2"))
+
+
+def test_sizes_of_lab_1_are_those_published(lab1):
+    sizes = [
+        round(lab1.figures[name], 2) for name in ("fp32_mib", "kmeans_8bit_mib", "kmeans_4bit_mib", "kmeans_2bit_mib")
+    ]
+    assert sizes == [35.20, 8.80, 4.40, 2.20]
+
+
+def test_eight_bits_of_k_means_cost_less_than_a_point(lab1):
+    assert abs(lab1.figures["fp32_accuracy"] - lab1.figures["kmeans_8bit_accuracy_before"]) < 1
+
+
+def test_fewer_bits_cost_more_accuracy(lab1):
+    before = [lab1.figures[f"kmeans_{bits}bit_accuracy_before"] for bits in (8, 4, 2)]
+    assert before == sorted(before, reverse=True)
+
+
+def test_clustering_of_the_course_is_not_worse_than_the_library(lab1):
+    ratios = lab1.figures["clustering_4bit_error_ratio"]
+    assert ratios["fast_pytorch_kmeans"] > ratios["KMeans1d"] == 1
+
+
+def test_fused_model_is_the_same_model(lab2):
+    assert lab2.figures["fused_accuracy"] == lab2.figures["fp32_accuracy"]
+
+
+def test_int8_model_loses_less_than_a_point_at_a_quarter_of_the_size(lab2):
+    assert abs(lab2.figures["int8_drop"]) < 1
+    assert math.isclose(lab2.figures["fp32_mib"] / lab2.figures["int8_mib"], 4, rel_tol=0.02)
