@@ -15,9 +15,10 @@ from autograder.session import BUDGET_USED, RawOutcome
 from qlab_helpers.checking.codec import CodecError, decode, unpack
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.reference import Item
-from qlab_helpers.checking.values import clean, short
+from qlab_helpers.checking.values import clean, value_lines
 
 MAX_TRACEBACK = 4000
+MAX_SHOWN = 3000
 #: Types whose name may be told of a hidden case; a student's own class could be called anything.
 PLAIN_TYPES = ("dict", "set", "frozenset", "bytes", "complex", "function", "method", "generator", "ellipsis", "type")
 PLACE = re.compile(r"cell \d+, line \d+: ")
@@ -67,7 +68,8 @@ def _judge_reply(item: Item, stored: StoredCase, number: int, reply: bytes) -> C
         return _result(stored, "passed")
     if not stored.case.visible:
         return _result(stored, "failed", clean(verdict.message))
-    shown = {"expected": short(verdict.expected), "got": short(verdict.got)} if verdict.expected is not None else {}
+    values = {"expected": verdict.expected, "got": verdict.got} if verdict.expected is not None else {}
+    shown = {name: clean("\n".join(value_lines(value, verdict.differs)), MAX_SHOWN) for name, value in values.items()}
     return _result(stored, "failed", clean(verdict.detail or verdict.message), **shown)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from qlab_helpers.checking.picture import picture
-from qlab_helpers.checking.values import Window, clean, short, window
+from qlab_helpers.checking.values import Window, clean, short, value_lines, window
 from qlab_helpers.checking.verdict import Verdict
 
 MAX_TEXT = 20_000
@@ -112,7 +112,8 @@ def as_text(report: Report) -> str:
         lines += ["", f"{case.name}: {case.message}"]
         lines += [f"  {line}" for line in (case.line,) if line]
         for title, value in _shown_pair(case):
-            lines += [f"  {title}: {one}" if n == 0 else f"    {one}" for n, one in enumerate(_value_text(value, case))]
+            first, *rest = value_lines(value, case.verdict.differs)
+            lines += [f"  {title}: {first}", *(f"    {one}" for one in rest)]
         lines.append(f"  Hint: {case.hint}")
     return clean("\n".join(lines), MAX_TEXT)
 
@@ -166,21 +167,6 @@ def _cell_html(text: str, at: tuple[int, int], shown: Window) -> str:
         return f"<td>{_text(text)}</td>"
     first = ' class="first"' if at == shown.first else ""
     return f'<td{first} title="differs"><mark>{_text(text)}</mark></td>'
-
-
-def _value_text(value: Any, case: CaseReport) -> list[str]:
-    """Differing numbers have a star behind them."""
-    shown = _window(value, case)
-    if shown is None:
-        return [short(value)]
-    table = [["", *shown.columns]]
-    for number, (name, cells) in enumerate(zip(shown.rows, shown.cells, strict=True)):
-        marks = ["*" if (number, column) in shown.marked else " " for column in range(len(cells))]
-        table.append([name, *(text + mark for text, mark in zip(cells, marks, strict=True))])
-    table[0] = ["", *(f"{one} " for one in shown.columns)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(text.rjust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in table]
-    return [shown.title + ("" if shown.whole else ", in part"), *lines]
 
 
 def _picture_html(case: CaseReport) -> list[str]:

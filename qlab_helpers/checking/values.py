@@ -115,6 +115,20 @@ def window(tensor: torch.Tensor, differs: torch.Tensor | None = None) -> Window:
     )
 
 
+def value_lines(value: Any, differs: torch.Tensor | None = None) -> list[str]:
+    """A value as lines of plain text: a tensor's ``window`` with a star behind each number that differs."""
+    if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.numel() == 0:
+        return [short(value)]
+    shown = window(value.detach(), differs)
+    table = [["", *(f"{one} " for one in shown.columns)]]
+    for number, (name, cells) in enumerate(zip(shown.rows, shown.cells, strict=True)):
+        marks = ["*" if (number, column) in shown.marked else " " for column in range(len(cells))]
+        table.append([name, *(text + mark for text, mark in zip(cells, marks, strict=True))])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rows = ["  ".join(text.rjust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in table]
+    return [shown.title + ("" if shown.whole else ", in part"), *rows]
+
+
 def _span(centre: int, length: int, whole: int, around: int) -> range:
     if length <= whole:
         return range(length)
