@@ -5,7 +5,7 @@ seeded ``Draw``, runs the lab's solution on the arguments, and stores arguments 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 
@@ -47,12 +47,13 @@ class Draw:
 @dataclass(frozen=True)
 class CaseRecipe:
     """One case. ``make`` returns the positional arguments; ``expected`` overrides what the solution returns, for
-    numbers taken from a published source."""
+    numbers taken from a published source. ``partial(CaseRecipe, observe=...)`` makes many that are alike."""
 
     name: str
+    make: Callable[[Draw], tuple]
+    _: KW_ONLY
     tests: str
     hint: str
-    make: Callable[[Draw], tuple]
     visible: bool = True
     weight: float = 1.0
     observe: tuple[str, ...] = ()
@@ -75,5 +76,5 @@ class ItemRecipe:
 def answer(name: str, value: object, *, tests: str, hint: str, choices: tuple[str, ...] = ()) -> ItemRecipe:
     """A short answer: one hidden case without inputs, right when it equals ``value``."""
     kind = "text" if isinstance(value, str) else "number"
-    case = CaseRecipe("answer", tests, hint, make=lambda draw: (), visible=False, expected=lambda: value)
+    case = CaseRecipe("answer", lambda draw: (), tests=tests, hint=hint, visible=False, expected=lambda: value)
     return ItemRecipe(name, (Rule("answer", kind=kind),), (case,), kind="answer", choices=choices)

@@ -1,6 +1,6 @@
 """Cases of ``k_means_quantize`` (Question 1) and ``update_codebook`` (Question 3)."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -18,13 +18,10 @@ from .inputs import (
     with_outliers,
 )
 
-
-def quantize(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("fp32_tensor",))
+quantize = partial(CaseRecipe, observe=("fp32_tensor",))
 
 
-def update(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("fp32_tensor", "codebook"))
+update = partial(CaseRecipe, observe=("fp32_tensor", "codebook"))
 
 
 def with_codebook(

@@ -1,19 +1,16 @@
 """Cases of ``shift_quantized_conv2d_bias`` and ``quantized_conv2d`` (Question 8)."""
 
-from collections.abc import Callable
+from functools import partial
 
 from autograder.recipes import CaseRecipe, Draw, ItemRecipe
 from qlab_helpers.checking.reference import Rule
 
 from .integers import conv2d_arguments, large_sums, shift_arguments
 
-
-def shift(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("quantized_bias",))
+shift = partial(CaseRecipe, observe=("quantized_bias",))
 
 
-def layer(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("input", "bias"))
+layer = partial(CaseRecipe, observe=("input", "bias"))
 
 
 def all_smallest(draw: Draw) -> tuple:

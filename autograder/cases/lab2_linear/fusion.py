@@ -1,6 +1,6 @@
 """Cases of ``fuse_conv_bn`` and ``extra_preprocess`` (Question 9), and the choices of Question 5."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -10,13 +10,7 @@ from qlab_helpers.checking.reference import Rule
 
 from .margins import redraw
 
-
-def fuse(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible)
-
-
-def pixels(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("x",))
+pixels = partial(CaseRecipe, observe=("x",))
 
 
 def layers(
@@ -76,52 +70,52 @@ FUSE = ItemRecipe(
     ),
     judge="layer",
     cases=(
-        fuse(
+        CaseRecipe(
             "half the weights",
             plain,
             tests="Means of 0, variances of 4 and gammas of 1: the weights are halved, and the bias is beta.",
             hint="The layer behind divides by the standard deviation, which is the root of the variance.",
         ),
-        fuse(
+        CaseRecipe(
             "convolution without bias",
             lambda draw: layers(draw, 3, 5, padding=1),
             tests="A 3x3 convolution without bias, as in VGG, gets the bias that replaces the normalization.",
             hint="Write gamma (y - mean) / sqrt(var + eps) + beta as factor times y plus a constant.",
         ),
-        fuse(
+        CaseRecipe(
             "stride and groups",
             lambda draw: layers(draw, 4, 6, kernel=(3, 1), stride=(2, 1), groups=2, dilation=(2, 1)),
             tests="Kernel, stride, dilation and groups of the layer stay what they are.",
             hint="Change weight and bias only; the factor goes along the first dimension of the weight.",
         ),
-        fuse(
+        CaseRecipe(
             "convolution with bias",
             lambda draw: layers(draw, 2, 4, bias=True),
             tests="The convolution has a bias of its own.",
             hint="Its bias takes part in what the normalization shifts and scales.",
         ),
-        fuse(
+        CaseRecipe(
             "small variances",
             lambda draw: layers(draw, 3, 4, variance=(2**-17, 2**-14)),
             tests="Variances are as small as eps, so that it matters where eps is added.",
             hint="eps stands under the root, beside the variance.",
             visible=False,
         ),
-        fuse(
+        CaseRecipe(
             "another eps",
             lambda draw: layers(draw, 3, 7, eps=0.125),
             tests="The normalization has an eps of 1/8.",
             hint="Read eps from the layer.",
             visible=False,
         ),
-        fuse(
+        CaseRecipe(
             "square weight",
             lambda draw: layers(draw, 3, 3, padding=1),
             tests="Input channels, output channels and kernel have the same size.",
             hint="The factor belongs to the output channels, whatever else would broadcast.",
             visible=False,
         ),
-        fuse(
+        CaseRecipe(
             "training mode",
             lambda draw: layers(draw, 5, 3, kernel=1, bias=True, training=True),
             tests="Layers that are still in training mode: the running mean and variance are used all the same.",

@@ -1,6 +1,6 @@
 """Cases of ``shift_quantized_linear_bias`` and ``quantized_linear`` (Question 7)."""
 
-from collections.abc import Callable
+from functools import partial
 
 from autograder.recipes import CaseRecipe, Draw, ItemRecipe
 from qlab_helpers.checking.reference import Rule
@@ -8,29 +8,10 @@ from qlab_helpers.checking.reference import Rule
 from . import homework
 from .integers import large_sums, linear_arguments, shift_arguments
 
-
-def shift(
-    name: str,
-    make: Callable[[Draw], tuple],
-    *,
-    tests: str,
-    hint: str,
-    visible: bool = True,
-    expected: Callable[[], object] | None = None,
-) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("quantized_bias",), expected=expected)
+shift = partial(CaseRecipe, observe=("quantized_bias",))
 
 
-def layer(
-    name: str,
-    make: Callable[[Draw], tuple],
-    *,
-    tests: str,
-    hint: str,
-    visible: bool = True,
-    expected: Callable[[], object] | None = None,
-) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("input", "bias"), expected=expected)
+layer = partial(CaseRecipe, observe=("input", "bias"))
 
 
 def all_largest(draw: Draw) -> tuple:

@@ -1,6 +1,6 @@
 """Cases of ``linear_quantize`` (Question 4) and ``get_quantization_scale_and_zero_point`` (Question 5.3)."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -10,29 +10,7 @@ from qlab_helpers.checking.reference import Rule
 from . import homework
 from .margins import is_clear, limits, near_steps, redraw
 
-
-def quantize(
-    name: str,
-    make: Callable[[Draw], tuple],
-    *,
-    tests: str,
-    hint: str,
-    visible: bool = True,
-    expected: Callable[[], object] | None = None,
-) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("fp_tensor",), expected=expected)
-
-
-def find_range(
-    name: str,
-    make: Callable[[Draw], tuple],
-    *,
-    tests: str,
-    hint: str,
-    visible: bool = True,
-    expected: Callable[[], object] | None = None,
-) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, expected=expected)
+quantize = partial(CaseRecipe, observe=("fp_tensor",))
 
 
 def per_row(draw: Draw) -> tuple:
@@ -174,66 +152,66 @@ SCALE_AND_ZERO_POINT = ItemRecipe(
     "get_quantization_scale_and_zero_point",
     outputs=(Rule("scale", kind="number", rtol=1e-6), Rule("zero point", kind="integer")),
     cases=(
-        find_range(
+        CaseRecipe(
             "homework's 5x5 tensor",
             lambda draw: (homework.tensor(), homework.BITS),
             tests="Values from -0.25 to 0.75 at 2 bits: scale 1/3 and zero point -1.",
             hint="Between 4 integers there are 3 steps, which span the range from the smallest value to the largest.",
             expected=lambda: (1 / 3, -1),
         ),
-        find_range(
+        CaseRecipe(
             "lopsided range",
             lambda draw: between(draw, (4, 5), -1, 3, 8),
             tests="Values on both sides of zero, more of them above, at 8 bits.",
             hint="The smallest value becomes the smallest integer: put both into r = S(q - Z) and solve for Z.",
         ),
-        find_range(
+        CaseRecipe(
             "positive values only",
             lambda draw: between(draw, (12,), 4, 9, 8),
             tests="Without a value near zero the zero point would leave the range; it is clipped to its end.",
             hint="The zero point is stored in as many bits as the values: clip it to [q_min, q_max].",
         ),
-        find_range(
+        CaseRecipe(
             "constant tensor",
             lambda draw: constant(draw, 1),
             tests="All values are equal: the range is widened so that it includes zero.",
             hint="The largest minus the smallest value is 0 here, and nothing can be divided by a scale of 0.",
         ),
-        find_range(
+        CaseRecipe(
             "all zeros",
             lambda draw: (torch.zeros(2, 3), 4),
             tests="A tensor of zeros has the scale 1 and the zero point 0.",
             hint="Even with zero included this range has no width; treat it on its own.",
         ),
-        find_range(
+        CaseRecipe(
             "negative values only",
             lambda draw: between(draw, (3, 4), -9, -4, 8),
             tests="All values are negative: the zero point is clipped to the largest integer.",
             hint="Look at both ends of the range when you clip.",
             visible=False,
         ),
-        find_range(
+        CaseRecipe(
             "constant negative tensor",
             lambda draw: constant(draw, -1),
             tests="All values are equal and negative: the range goes from that value to zero.",
             hint="A range that is widened to include zero has its other end at the value; a scale is never negative.",
             visible=False,
         ),
-        find_range(
+        CaseRecipe(
             "four bits",
             lambda draw: between(draw, (2, 3, 4, 5), -5, 2, 4),
             tests="A batch of feature maps at 4 bits, with more values below zero than above.",
             hint="One scale and one zero point for the whole tensor: take minimum and maximum over all dimensions.",
             visible=False,
         ),
-        find_range(
+        CaseRecipe(
             "after a ReLU",
             lambda draw: (draw.floats((4, 6), 0, 5).index_fill(0, torch.tensor([1]), 0.0), 8),
             tests="The smallest value is zero: it becomes the smallest integer.",
             hint="If r_min is 0, then Z is q_min.",
             visible=False,
         ),
-        find_range(
+        CaseRecipe(
             "transposed matrix",
             lambda draw: (between(draw, (7, 3), -2, 1, 6)[0].t(), 6),
             tests="A matrix that is not contiguous in memory, at 6 bits.",

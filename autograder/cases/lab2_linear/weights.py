@@ -1,6 +1,6 @@
 """Cases of the scales of weights, of weights with a scale for each output channel, and of biases (Question 6)."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -10,25 +10,10 @@ from qlab_helpers.checking.reference import Rule
 from . import homework
 from .margins import limits, near_steps
 
-
-def scale(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible)
+channels = partial(CaseRecipe, observe=("tensor",))
 
 
-def channels(name: str, make: Callable[[Draw], tuple], *, tests: str, hint: str, visible: bool = True) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("tensor",))
-
-
-def biases(
-    name: str,
-    make: Callable[[Draw], tuple],
-    *,
-    tests: str,
-    hint: str,
-    visible: bool = True,
-    expected: Callable[[], object] | None = None,
-) -> CaseRecipe:
-    return CaseRecipe(name, tests, hint, make, visible, observe=("bias",), expected=expected)
+biases = partial(CaseRecipe, observe=("bias",))
 
 
 def with_extreme(draw: Draw, shape: tuple[int, ...], extreme: float) -> torch.Tensor:
@@ -60,39 +45,39 @@ WEIGHT_SCALE = ItemRecipe(
     "get_quantization_scale_for_weight",
     outputs=(Rule("scale", kind="number", rtol=1e-6),),
     cases=(
-        scale(
+        CaseRecipe(
             "largest weight positive",
             lambda draw: (with_extreme(draw, (4, 6), 1.75), 8),
             tests="The largest weight is 1.75; at 8 bits it becomes 127.",
             hint="The largest weight belongs to the largest integer, and zero to zero.",
         ),
-        scale(
+        CaseRecipe(
             "largest weight negative",
             lambda draw: (with_extreme(draw, (4, 6), -2.5), 8),
             tests="The weight that is farthest from zero is negative.",
             hint="The range is symmetric: what counts is how far from zero a weight is.",
         ),
-        scale(
+        CaseRecipe(
             "all zeros",
             lambda draw: (torch.zeros(3, 4), 8),
             tests="A weight of zeros is treated as if its largest weight were 5e-7.",
             hint="A scale of 0 could not be divided by; the function's text names the least range.",
         ),
-        scale(
+        CaseRecipe(
             "four bits",
             lambda draw: (with_extreme(draw, (3, 2, 3, 3), -draw.integer(9, 40) / 8), 4),
             tests="At 4 bits the largest integer is 7.",
             hint="Take the largest integer of the bit width, not the number of integers.",
             visible=False,
         ),
-        scale(
+        CaseRecipe(
             "two bits",
             lambda draw: (with_extreme(draw, (2, 9), draw.integer(9, 40) / 8), 2),
             tests="At 2 bits the largest integer is 1, and the scale is the largest weight.",
             hint="Work out q_max for 2 bits.",
             visible=False,
         ),
-        scale(
+        CaseRecipe(
             "tiny weights",
             lambda draw: (draw.floats((4, 4), -3, 3) * 1e-8, 8),
             tests="Weights far below 5e-7 give the same scale as zeros.",
