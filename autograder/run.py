@@ -38,7 +38,7 @@ def run_lab(
     """Run the solved notebook of ``lab`` in a kernel of this Python, in an empty folder of its own.
 
     ``on_cell(done, total)`` is called as each cell begins. Raises ``CourseError`` with the cell and its error when one
-    fails; what had run by then is kept.
+    fails; the outputs and figures of what had run by then are kept.
     """
     course.lab(lab)
     notebook = solved_notebook(course, lab)
@@ -48,22 +48,25 @@ def run_lab(
     total = len(notebook.cells)
     if on_cell is not None:
         client.on_cell_start = lambda cell, cell_index: on_cell(cell_index, total)
-    target = out / f"{lab}.ipynb"
+    target, metrics = out / f"{lab}.ipynb", out / "metrics.json"
     begin = time.perf_counter()
+    complete = False
     with _environment(QLAB_FAST="1" if fast else "0", QLAB_DATA=_absolute(os.environ.get("QLAB_DATA"))):
         try:
             client.execute()
+            complete = True
         except CellExecutionError as error:
             raise CourseError(f"{lab} stopped at a cell: {error.ename}: {error.evalue} (see {target})") from error
         except DeadKernelError as error:
             raise CourseError(f"{lab}: the kernel died, perhaps for want of memory (see {target})") from error
+        except AssertionError as error:  # nbclient's, once an interrupt has made it end the kernel under itself
+            raise KeyboardInterrupt from error
         finally:
+            seconds = time.perf_counter() - begin
+            figures = collect_metrics(notebook)
+            about = {"lab": lab, "fast": fast, "complete": complete, "seconds": round(seconds, 1)}
             write_atomically(target, nbformat.writes(notebook))
-    seconds = time.perf_counter() - begin
-    figures = collect_metrics(notebook)
-    metrics = out / "metrics.json"
-    content = {"lab": lab, "fast": fast, "seconds": round(seconds, 1), "figures": figures}
-    write_atomically(metrics, json.dumps(content, indent=1) + "\n")
+            write_atomically(metrics, json.dumps({**about, "figures": figures}, indent=1) + "\n")
     return LabRun(target, metrics, seconds, figures)
 
 

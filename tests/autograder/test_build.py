@@ -186,7 +186,8 @@ def test_named_tuples_observed_arguments_and_layout_survive_the_files(tiny_cours
         "ITEMS = (",
         "from collections import namedtuple\nimport torch\nPair = namedtuple('Pair', 'a b')\n"
         "ITEMS = (ItemRecipe('swap', outputs=(Rule('a'), Rule('b')), cases=(CaseRecipe('one', tests='it',\n"
-        "    hint='look', observe=('matrix',), make=lambda draw: (Pair(torch.ones(2), torch.zeros(2)), torch.ones(2, 3).T)),)),",
+        "    hint='look', observe=('matrix',),\n"
+        "    make=lambda draw: (Pair(torch.ones(2), torch.zeros(2)), torch.ones(2, 3).T)),)),",
     )
     build(tiny_course)
     assert build(tiny_course, check=True) == []

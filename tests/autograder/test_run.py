@@ -45,3 +45,4 @@ def test_failing_cell_is_named_and_what_ran_is_kept(tiny_course, tmp_path):
     with pytest.raises(CourseError, match="hours of training"):
         run_lab(tiny_course, TINY, fast=True, out=tmp_path / "out")
     assert (tmp_path / "out" / f"{TINY}.ipynb").is_file()
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["complete"] is False
