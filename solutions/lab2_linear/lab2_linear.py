@@ -922,7 +922,8 @@ def quantize_model(model: nn.Module, ranges: dict[str, torch.Tensor]) -> nn.Modu
 def extra_preprocess(x: torch.Tensor) -> torch.Tensor:
     """Images k / 255, float32, any shape, not changed -> int8 images k - 128 of the same shape, for k = 0, ..., 255.
 
-    x * 255 may come out a little below k, and a conversion to int8 cuts off what is behind the point.
+    Round before you convert: where x was made as k * (1 / 255), as a GPU divides, x * 255 - 128 may come out as
+    -31.99999 for k = 96, and a conversion to int8 cuts off what is behind the point, which leaves -31.
     """
     ### BEGIN SOLUTION
     return ((x * 255).round() - 128).clamp(-128, 127).to(torch.int8)

@@ -47,6 +47,8 @@ WRONG_QUANTIZE = {
     "multiplies by the scale": lambda x, b, s, z, dtype=torch.int8: linear_quantize(x, b, 1 / s, z, dtype),
     "adds the zero point before dividing": lambda x, b, s, z, dtype=torch.int8: linear_quantize(x + z, b, s, 0, dtype),
     "overflows at 32 bits": quantize_with(lambda x, b, z, t: (x.round() + z).clamp(*bounds(b)).to(t)),
+    "not cast": quantize_with(lambda x, b, z, t: (x.double().round() + z).clamp(*bounds(b)).float()),
+    "always int32": quantize_with(lambda x, b, z, t: (x.double().round() + z).clamp(*bounds(b)).int()),
     "changes its input": quantize_in_place,
 }
 
