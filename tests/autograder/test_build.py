@@ -227,7 +227,7 @@ def test_cases_may_be_a_package(tiny_course):
     [
         ('"scale_of",\n', '"scale",\n', "has cases for 'scale', but solutions/lab_tiny/lab_tiny.py has no cell"),
         ('ItemRecipe(\n        "quantize"', 'ItemRecipe(\n        "scale_of"', "has 2 items called 'scale_of'"),
-        ('"4 bits", "the', '"8 bits", "the', "'scale_of' has 2 cases called '8 bits'"),
+        ('"4 bits", tests=', '"8 bits", tests=', "'scale_of' has 2 cases called '8 bits'"),
         ('uses=("scale_of",)', 'uses=("other",)', "'quantize' uses 'other', which is not another graded item"),
         ("weight=2", "weight=0", "has weight 0; it must be above 0"),
         ('answer("answer_1", "b"', 'answer("answer_1", "a"', "the solution of answer_1 does not pass case 'answer'"),
