@@ -1,192 +1,214 @@
-"""Runs inside the sandbox: executes the cells of a notebook, then calls its functions on inputs that are sent to it.
+"""Runs inside the sandbox: has cells executed, then calls the notebook's functions on inputs that are sent to it.
 
 Whatever stands in this process belongs to the student: they may change any of it. So it holds nothing worth taking, and
 the other side believes nothing that it says but tensors and numbers, which it compares itself.
 
-Each question is answered in a further fork, so that what a function breaks is broken for that question only.
+Each question is answered in a further fork, so that what a function breaks is broken for that question only. The
+notebook's process watches the fork and ends it when a call overruns and does not hear the alarm.
 """
 
-import ast
+import contextlib
 import inspect
 import os
+import random
+import select
 import signal
 import socket
-import sys
+import struct
+import time
 import traceback
-import types
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
+import numpy
 import torch
-from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 
+from autograder import namespaces as ns
 from autograder import wire
+from autograder.kernel import run_cell, run_definitions
+from autograder.stopwatch import Stopwatch, TimeUp, waited_s
 from qlab_helpers.checking.codec import Other, decode, encode, pack, unpack
 
 MAX_DETAIL = 3000
-MAX_MESSAGE = 64 << 20
-#: Statements that only define something: run from a cell that did not, or could not, run whole.
-DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-SHELL_MAGICS = ("bash", "sh", "script", "system", "sx", "ruby", "perl", "js", "javascript", "html", "svg", "latex")
-IGNORED_MAGICS = ("matplotlib", "pip", "conda", "mamba", "uv", "cd", "load_ext", "pylab", "autoreload")
-
-_shell: InteractiveShell | None = None
+MAX_MESSAGE = 256 << 20
+DEAF_S = 0.7  # how long after its limit a call is given to hear the alarm
+LIMITS = struct.Struct("<dd")
+UNWATCHED = LIMITS.pack(0, 0)
 
 
-class TimeUp(BaseException):
-    """Raised in student code by the alarm; not an Exception, so that ``except Exception`` does not swallow it."""
-
-
-def prepare() -> None:
-    """Make the notebook's shell, once, before any fork."""
-    global _shell
-    HistoryManager.enabled = False
-    main = types.ModuleType("__main__")
-    main.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = main
-    _shell = InteractiveShell.instance(user_module=main, user_ns=main.__dict__)
-    _shell.system = _shell.system_raw = _shell.system_piped = _no_shell
-    _shell.getoutput = lambda *_, **__: []
-    for name in SHELL_MAGICS:
-        _shell.register_magic_function(lambda line, cell="": _no_shell(line), "line_cell", name)
-    for name in IGNORED_MAGICS:
-        _shell.register_magic_function(lambda line: None, "line", name)
-    _shell.showtraceback = lambda *_, **__: None  # nobody reads it: the exception itself is what we want
-    _shell.showsyntaxerror = lambda *_, **__: None
-
-
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, shell: InteractiveShell) -> None:
     """Do what the other side asks until it closes the connection."""
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, _time_up)
     while True:
         try:
             header, _ = wire.receive(connection, max_body=MAX_MESSAGE)
+            if header["do"] == "cell":
+                wire.send(connection, {"cell": header["index"], **_cell(shell, header)})
+            else:
+                status = _fork_question(connection, shell.user_ns, header)
+                wire.send(connection, {"ended": status, "question": header["question"]})
         except wire.WireError:
             return
-        if header["do"] == "cell":
-            wire.send(connection, {"cell": header["index"], **_run_cell(header)})
-        else:
-            _fork_question(connection, header)
 
 
-def _run_cell(header: dict[str, Any]) -> dict[str, str]:
-    """Run a cell whole, or only what it defines; a cell that fails still contributes its definitions."""
+def _cell(shell: InteractiveShell, header: dict[str, Any]) -> dict[str, str]:
     source, index = header["source"], header["index"]
-    _shell.compile.get_code_name = lambda raw, transformed, number: f"<cell {index + 1}>"
     if header["run"] == "definitions":
-        with _alarm(header["limit_s"]):
-            _run_definitions(source, index)
-        return {"outcome": "passed", "message": ""}
-    error: BaseException | None = None
-    try:
-        with _alarm(header["limit_s"]):
-            result = _shell.run_cell(source, store_history=False, silent=True)
-            error = result.error_before_exec or result.error_in_exec
-    except BaseException as raised:  # noqa: BLE001  (a student's cell may raise anything, anywhere)
-        error = raised
+        run_definitions(shell, source, index, limit_s=header["limit_s"])
+        return {"outcome": "passed"}
+    limits = {name: header[name] for name in ("limit_s", "wall_s", "definitions_s")}
+    error = run_cell(shell, source, index, **limits)
     if error is None:
-        return {"outcome": "passed", "message": ""}
-    try:
-        with _alarm(header["limit_s"]):
-            _run_definitions(source, index)
-    except TimeUp:
-        pass
+        return {"outcome": "passed"}
     if isinstance(error, TimeUp):
-        return {"outcome": "timed out", "message": f"stopped after {header['limit_s']:g} seconds"}
+        return {"outcome": "timed out"}
     return {"outcome": "failed", "message": _short(error)}
 
 
-def _run_definitions(source: str, index: int) -> None:
-    try:
-        tree = ast.parse(_shell.transform_cell(source), f"<cell {index + 1}>")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for statement in tree.body:
-        if _defines(statement):
-            try:
-                exec(compile(ast.Module([statement], []), f"<cell {index + 1}>", "exec"), _shell.user_ns)
-            except TimeUp:
-                raise
-            except BaseException:  # noqa: BLE001  (one definition that fails must not cost the next)
-                continue
-
-
-def _defines(statement: ast.stmt) -> bool:
-    """Imports, functions, classes; names given to literals, lambdas and named tuples."""
-    if isinstance(statement, DEFINING):
-        return True
-    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
-        return False
-    calls = [node for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
-    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) == "namedtuple"]
-    return isinstance(statement.value, ast.Lambda) or len(calls) == len(named)
-
-
-def _fork_question(connection: socket.socket, header: dict[str, Any]) -> None:
-    """Answer in a fork; when it ends before it has answered every call, say so."""
+def _fork_question(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any]) -> int:
+    """Answer in a fork; returns how it ended. It says through a pipe when a call begins, with its limits, and ends."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _answer_calls(connection, header)
+            os.close(reading)
+            os.setsid()  # a group of its own, to be ended as a whole
+            _die_with_parent()
+            _answer_calls(connection, namespace, header, writing)
         except BaseException:  # noqa: BLE001  (this process ends here, whatever happened)
             os._exit(1)
         os._exit(0)
+    os.close(writing)
+    try:
+        _watch(child, reading)
+    finally:
+        os.close(reading)
     _, status = os.waitpid(child, 0)
-    wire.send(connection, {"ended": os.waitstatus_to_exitcode(status)})
+    _end_group(child)
+    return os.waitstatus_to_exitcode(status)
 
 
-def _answer_calls(connection: socket.socket, header: dict[str, Any]) -> None:
-    namespace = _shell.user_ns
+def _watch(child: int, reading: int) -> None:
+    """Return when ``child`` ends; kill it when one of its calls overruns."""
+    ended = os.pidfd_open(child)
+    poller = select.poll()
+    poller.register(ended, select.POLLIN)
+    poller.register(reading, select.POLLIN)
+    begin_s = before_s = limit_s = wall_s = 0.0  # of the call that runs; none while wall_s is 0
+    left_s = None
+    try:
+        while True:
+            events = dict(poller.poll(None if left_s is None else max(left_s, 0) * 1000))
+            if ended in events:
+                return
+            if reading in events:
+                message = os.read(reading, LIMITS.size)
+                if len(message) < LIMITS.size:
+                    poller.unregister(reading)  # it closed its end: from now on only the other side keeps the time
+                limit_s, wall_s = LIMITS.unpack(message) if len(message) == LIMITS.size else (0.0, 0.0)
+                begin_s, before_s = time.monotonic(), waited_s(child)
+            fair_s = min(limit_s + waited_s(child) - before_s, wall_s) + DEAF_S
+            left_s = begin_s + fair_s - time.monotonic() if wall_s else None
+            if left_s is not None and left_s <= 0:
+                os.kill(child, signal.SIGKILL)
+                wall_s, left_s = 0.0, None
+    finally:
+        os.close(ended)
+
+
+def _die_with_parent() -> None:
+    """Where there is no pid namespace to see to it."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux has it; an extra elsewhere
+        ns.prctl(ns.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_group(group: int) -> None:
+    """Kill what a question left running, so that it does not slow the next."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+        while os.waitpid(-group, 0)[0]:
+            pass
+    except (ProcessLookupError, ChildProcessError, PermissionError):
+        return
+
+
+def _answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int) -> None:
     item = header["item"]
-    for name in header["ask"]:
-        namespace[name] = _asking(connection, name, namespace.get(name))
     for _ in range(header["calls"]):
         call, body = wire.receive(connection, max_body=MAX_MESSAGE)
+        if call["call"] < 0:
+            return
+        watched = LIMITS.pack(call["limit_s"], call["wall_s"])
+        os.write(writing, watched)
+
+        def pause(paused: bool, watched: bytes = watched) -> None:
+            os.write(writing, UNWATCHED if paused else watched)
+
         if item not in namespace:
-            wire.send(connection, {"reply": call["call"], "outcome": "missing"})
-        elif header["kind"] == "answer":
-            wire.send(
-                connection, {"reply": call["call"], "outcome": "returned"}, _packed(namespace[item], {}, lambda n: None)
-            )
+            answer, reply = {"outcome": "missing"}, b""
         else:
-            _call(connection, namespace[item], header, call, body)
+            answer, reply = _call(connection, namespace, {**header, **call}, body, pause)
+        os.write(writing, UNWATCHED)
+        wire.send(connection, {"reply": call["call"], "question": header["question"], **answer}, reply)
 
 
-def _call(connection: socket.socket, function: Any, header: dict[str, Any], call: dict[str, Any], body: bytes) -> None:
-    number = call["call"]
+def _call(
+    connection: socket.socket,
+    namespace: dict[str, Any],
+    call: dict[str, Any],
+    body: bytes,
+    pause: Callable[[bool], None],
+) -> tuple[dict[str, str], bytes]:
+    """One call; ``call`` has its limits beside what the question says."""
+    watch = Stopwatch(call["limit_s"], call["wall_s"])
     try:
-        with _alarm(call["limit_s"]):
-            tree, tensors = unpack(body)
-            arguments = decode(tree, tensors, _named_tuples(_shell.user_ns))
-            torch.manual_seed(0)
-            result = function(*arguments)
-            by_name = dict(zip(header["parameters"], arguments, strict=False))
-            reply = _packed(result, dict.fromkeys(call["observe"]), by_name.get)
-        wire.send(connection, {"reply": number, "outcome": "returned"}, reply)
+        with watch:
+            if call["kind"] == "answer":
+                reply = _packed(namespace[call["item"]], {})
+            else:
+                for name in call["ask"]:
+                    namespace[name] = _asking(connection, name, namespace, watch, pause)
+                reply = _apply(namespace, call, body)
     except TimeUp:
-        wire.send(connection, {"reply": number, "outcome": "timed out"})
-    except MemoryError:
-        wire.send(connection, {"reply": number, "outcome": "out of memory"})
+        return {"outcome": "timed out"}, b""
     except BaseException as error:  # noqa: BLE001  (a student's function may raise anything)
-        outcome = "out of memory" if _is_out_of_memory(error) else "raised"
-        wire.send(connection, {"reply": number, "outcome": outcome, "detail": _detail(error)})
+        if _is_out_of_memory(error):
+            return {"outcome": "out of memory"}, b""
+        return {"outcome": "raised", "detail": _detail(error)}, b""
+    if len(reply) > call["max_bytes"]:
+        detail = f"ValueError: returned {len(reply) >> 20} MiB, which is too large"
+        return {"outcome": "raised", "detail": detail}, b""
+    return {"outcome": "returned"}, reply
 
 
-def _packed(result: Any, observe: dict[str, None], value_of: Callable[[str], Any]) -> bytes:
+def _apply(namespace: dict[str, Any], call: dict[str, Any], body: bytes) -> bytes:
+    tree, tensors = unpack(body)
+    arguments = decode(tree, tensors, _named_tuples(namespace))
+    torch.default_generator.manual_seed(0)  # torch.manual_seed also notes a stack trace for a CUDA that is not there
+    numpy.random.seed(0)
+    random.seed(0)
+    result = namespace[call["item"]](*arguments)
+    by_name = dict(zip(call["parameters"], arguments, strict=False))
+    return _packed(result, {name: by_name.get(name) for name in call["observe"]})
+
+
+def _packed(result: Any, observed: dict[str, Any]) -> bytes:
     node, tensors = encode(result, prefix="result.")
-    observed = {}
-    for name in observe:
-        observed[name], more = encode(value_of(name), prefix=f"observed.{name}.")
+    nodes = {}
+    for name, value in observed.items():
+        nodes[name], more = encode(value, prefix=f"observed.{name}.")
         tensors.update(more)
-    return pack({"result": node, "observed": observed}, tensors)
+    return pack({"result": node, "observed": nodes}, tensors)
 
 
-def _asking(connection: socket.socket, name: str, own: Any) -> Callable:
+def _asking(
+    connection: socket.socket, name: str, namespace: dict[str, Any], watch: Stopwatch, pause: Callable[[bool], None]
+) -> Callable:
     """Stands for another graded function: the other side computes it, so that this question is judged alone."""
+    own = namespace.get(name)
+    own = getattr(own, "_stands_for", own)
 
     def ask(*positional: Any, **named: Any) -> Any:
         try:  # by position, as the other side calls it
@@ -196,15 +218,20 @@ def _asking(connection: socket.socket, name: str, own: Any) -> Callable:
         except (TypeError, ValueError):
             pass
         tree, tensors = encode((*positional, *named.values()))
+        begin_s = time.monotonic()
+        pause(True)  # the other side computes now, or is busy with others: that is not this function's time
         wire.send(connection, {"ask": name}, pack(tree, tensors))
         _, body = wire.receive(connection, max_body=MAX_MESSAGE)
+        pause(False)
+        watch.excuse(time.monotonic() - begin_s)
         reply, tensors = unpack(body)
         if "error" in reply:
             raise RuntimeError(f"{name}: {decode(reply['error'], tensors)}")
-        value = decode(reply["result"], tensors, _named_tuples(_shell.user_ns))
+        value = decode(reply["result"], tensors, _named_tuples(namespace))
         return value if not isinstance(value, Other) else None
 
     ask.__name__ = name
+    ask._stands_for = own
     return ask
 
 
@@ -216,26 +243,10 @@ def _named_tuples(namespace: dict[str, Any]) -> dict[str, type]:
     }
 
 
-@contextmanager
-def _alarm(limit_s: float) -> Iterator[None]:
-    """Raise ``TimeUp`` inside after ``limit_s``, and again every half second: a bare except may swallow the first."""
-    signal.setitimer(signal.ITIMER_REAL, limit_s, 0.5)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _time_up(number: int, frame: Any) -> None:
-    raise TimeUp
-
-
-def _no_shell(*arguments: Any, **options: Any) -> None:
-    print("shell commands are not run while grading")
-
-
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, RuntimeError) and "allocate" in str(error)[:500]
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate" in _short(error)
 
 
 def _detail(error: BaseException) -> str:
@@ -248,6 +259,6 @@ def _detail(error: BaseException) -> str:
 def _short(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  (even that is the student's code)
+    except BaseException:  # noqa: BLE001  (even that is the student's code)
         text = ""
     return f"{type(error).__name__}: {text}"[:500].rstrip(": ")

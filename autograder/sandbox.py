@@ -1,25 +1,38 @@
 """Containment: the only place from which untrusted code is started.
 
 A warm process (template.py) imports torch once and shuts itself into namespaces of its own; each submission runs in a
-fork of it, in namespaces of *its* own, and is killed from outside with everything it started.
+fork of it, in namespaces of *its* own, and is killed from outside with everything it started. The walls are in boxes.py
+and filters.py; ``Template.layers`` says which of them stand on this machine.
 
-Contained, on Linux with user namespaces (``layers`` says what is active):
+Contained, on Linux with user namespaces:
 
 - Files: a submission sees the Python environment, system libraries and ``qlab_helpers`` without its reference tensors,
-  all read-only; a private /tmp and /dev/shm of 64 MiB each. No course folder, home, gradebook, secret, solution,
-  hidden case or other submission.
-- Processes: it sees only its own; whatever it starts dies with it. It has no capability, gains none by new programs,
-  and runs as nobody even when the grader is root.
-- Network: none, not even to this machine. No shared memory or queues with others.
-- Resources: address space, processes, open files, file size and CPU time by rlimits; wall time by deadlines that are
-  kept outside; every answer is bounded in size before it is read.
-- Memory of the template holds no answer and no secret: it only ever imports libraries. The inputs of a question come
-  over the connection when it is asked.
+  all read-only; a private /tmp and /dev/shm of 64 MiB each. No course folder, home, gradebook, secret, solution, hidden
+  case or other submission. The names of the folders above these are visible, and the kernel's /proc.
+- Processes: it sees only its own; whatever it starts dies with it. It has no capability, gains none by new programs or
+  namespaces, and runs as nobody when the grader is root. The process that waits for it is out of its sight.
+- Network: none, not even to this machine; sockets of other kinds (AF_VSOCK) and kernel keyrings are refused too.
+- Memory: none of the template's holds an answer, a secret or another submission. The inputs of a question come over the
+  connection when it is asked, those of a case when the case before it has been answered.
+- Resources: address space, processes, open files, file size and CPU time by rlimits; resident memory of all processes
+  together by a watch every tenth of a second; wall time by deadlines that are kept outside; what it returns is bounded
+  in size before it is read, for each question and in all.
 
-Not contained: a bug in the kernel's namespaces; cores and memory bandwidth are shared, so a submission can slow its
-neighbours; the limit on memory is one for each process and not for the submission as a whole; a student's process sees
-the inputs of the cases that it is asked, hidden ones too, and answers as it likes: that is why only values count.
-Nothing filters system calls (seccomp), and Landlock is not used yet.
+Not contained, or not fully:
+
+- All in a submission's namespace is the student's: a cell may change the process that runs the cells and forks the
+  ones that answer. So a submission may spoil its own later questions, never gain by it: values are compared outside.
+  It sees the inputs of the hidden cases that it is asked; it has nowhere to take them but its own replies, which no
+  report of a hidden case repeats.
+- A function that may use others asks the solution about any input. It is asked after those others have been answered
+  for good, so what it learns is of no use to it; only functions that use each other in a circle escape that order.
+- Cores and memory bandwidth are shared. Time without a core is not counted against a call, up to six times its limit;
+  a neighbour that burns every core for longer can make a slow function late.
+- Memory may overshoot its limit for a tenth of a second. No cgroup is used.
+- The filter of system calls lists what is refused, so it is no guard against a flaw in the calls that remain, nor
+  against one in the kernel's namespaces. Only x86-64 and ARM64 have one. Landlock is not used.
+- Without a sandbox (``--no-sandbox``) only rlimits and deadlines hold: everything of the grader's can be read, changed
+  and killed, and what leaves its process group outlives the run.
 """
 
 import dataclasses
@@ -31,9 +44,12 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Self
+
+import matplotlib
 
 import qlab_helpers
 from autograder import wire
@@ -53,25 +69,31 @@ class TemplateDied(RuntimeError):
     """The warm process is gone; ``Template.restart`` makes a new one."""
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a submission's process ended. ``known`` is False when the warm process is gone and nobody can tell."""
+
+    known: bool
+    status: int = 0  # 128 + signal when it was killed
+    out_of_memory: bool = False
+
+
 class Child:
     """A running submission: the connection to it, and how to end it."""
 
     def __init__(self, template: "Template", generation: int, number: int, connection: socket.socket) -> None:
         self.connection = connection
         self._template = template
-        self.generation = generation
+        self._generation = generation
         self._number = number
-        self._status: int | None = None
+        self._ending: Ending | None = None
 
-    def end(self) -> int:
-        """Kill it with all it started; returns its exit status (128 + signal when killed), -1 when nobody knows.
-
-        May be called again, and then only tells the status.
-        """
-        if self._status is None:
+    def end(self) -> Ending:
+        """Kill it with all that it started; a second time only tells how it ended."""
+        if self._ending is None:
             self.connection.close()
-            self._status = self._template._end(self.generation, self._number)
-        return self._status
+            self._ending = self._template._end(self._generation, self._number)
+        return self._ending
 
 
 class Template:
@@ -84,6 +106,7 @@ class Template:
         self.generation = 0
         self._closed = False
         self._lock = threading.Lock()
+        self._folder: tempfile.TemporaryDirectory | None = None  # where this process may write
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
 
@@ -96,7 +119,7 @@ class Template:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._closed = True
+            self._closed = True  # a thread that still grades may not start another
             self._stop()
 
     def spawn(self) -> Child:
@@ -108,6 +131,7 @@ class Template:
                 return Child(self, self.generation, int(answer["child"]), ours)
             except (wire.WireError, OSError, KeyError) as error:
                 ours.close()
+                self._stop()  # one that does not answer is of no use
                 raise TemplateDied(f"the sandbox's warm process failed: {error}") from error
 
     def restart(self, generation: int) -> None:
@@ -119,15 +143,16 @@ class Template:
                 self._stop()
                 self._start()
 
-    def _end(self, generation: int, number: int) -> int:
+    def _end(self, generation: int, number: int) -> Ending:
         with self._lock:
             if generation != self.generation:
-                return -1  # the template it belonged to is gone, and with it all its children
+                return Ending(known=False)  # the template it belonged to is gone, and with it all its children
             try:
-                return int(self._ask({"do": "kill", "child": number})["status"])
+                answer = self._ask({"do": "kill", "child": number})
+                return Ending(True, int(answer["status"]), bool(answer["out_of_memory"]))
             except (wire.WireError, OSError, KeyError):
-                self._stop()  # a template that does not answer is of no use; the next ``spawn`` says so
-                return -1
+                self._stop()  # the next ``spawn`` will say so
+                return Ending(known=False)
 
     def _ask(self, command: dict, descriptor: socket.socket | None = None) -> dict:
         deadline = time.monotonic() + COMMAND_S
@@ -146,7 +171,9 @@ class Template:
                 "submissions can be contained on Linux only; grade in a Linux machine or container, or add"
                 " --no-sandbox if you trust every one of them"
             )
+        self._folder = tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True)
         options = {
+            "folder": self._folder.name,
             "sandboxed": self.sandboxed,
             "limits": dataclasses.asdict(self.limits),
             "visible": visible_paths(),
@@ -161,7 +188,7 @@ class Template:
                 stderr=complaints,
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                env=_environment(),
+                env=_environment(self._folder.name),
                 start_new_session=True,  # the grader's Ctrl-C is not the template's
             )
             theirs.close()
@@ -182,7 +209,7 @@ class Template:
                 f"this machine does not allow the namespaces that contain submissions ({answer['error']}); allow user"
                 " namespaces (sysctl user.max_user_namespaces), grade on another machine, or add --no-sandbox"
             )
-        self.layers = answer["layers"] or {"namespaces": "none: --no-sandbox"}
+        self.layers = answer["layers"]
 
     def _stop(self) -> None:
         if self._control is not None:
@@ -195,6 +222,9 @@ class Template:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 def visible_paths() -> list[str]:
@@ -202,13 +232,20 @@ def visible_paths() -> list[str]:
     site = [path for path in sys.path if path.endswith(("site-packages", "dist-packages", "lib-dynload"))]
     prefixes = [sys.prefix, sys.base_prefix, sys.exec_prefix]
     libraries = [f"{prefix}/{folder}" for prefix in prefixes for folder in ("lib", "lib64")]
-    return [*libraries, f"{sys.prefix}/pyvenv.cfg", *site, str(Path(qlab_helpers.__file__).resolve().parent)]
+    return [*libraries, f"{sys.prefix}/pyvenv.cfg", *site, str(_package(qlab_helpers))]
 
 
 def masked_paths() -> list[str]:
-    """Empty folders in their place: expected outputs, which would be full marks for the visible cases."""
-    reference = Path(qlab_helpers.__file__).resolve().parent / "reference"
-    return [str(reference)] if reference.is_dir() else []
+    """Empty folders in their place: expected outputs, which would be full marks for the visible cases; the grader."""
+    folders = [_package(qlab_helpers) / "reference"]
+    grader = Path(__file__).resolve().parent
+    if any(grader.is_relative_to(path) for path in visible_paths()):  # installed, not run from a checkout
+        folders.append(grader)
+    return [str(folder) for folder in folders if folder.is_dir()]
+
+
+def _package(module: ModuleType) -> Path:
+    return Path(str(module.__file__)).resolve().parent
 
 
 def _bootstrap(descriptor: int) -> str:
@@ -216,15 +253,10 @@ def _bootstrap(descriptor: int) -> str:
     return f"import os; os.dup2({descriptor}, {CONTROL}); from autograder.template import main; main()"
 
 
-def _environment() -> dict[str, str]:
+def _environment(home: str) -> dict[str, str]:
+    """Nothing of the grader's but what a program needs to start. ``home`` is an empty folder."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     checkout = str(Path(__file__).resolve().parent.parent)
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
-    return {
-        **kept,
-        **threads,
-        "PYTHONPATH": checkout,
-        "MPLCONFIGDIR": "/tmp",
-        "CUDA_VISIBLE_DEVICES": "",
-        "HOME": "/tmp",
-    }
+    fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # its list of fonts takes seconds to make
+    return {**kept, **threads, **fonts, "PYTHONPATH": checkout, "CUDA_VISIBLE_DEVICES": "", "HOME": home}

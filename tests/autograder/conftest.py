@@ -1,0 +1,62 @@
+"""A warm sandbox for all tests that need one, and short ways to ask it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from autograder.course import Limits
+from autograder.sandbox import Template
+from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
+from qlab_helpers.checking.codec import decode, encode, pack, unpack
+
+
+class Box:
+    """A template with small limits, and an honest function to see whether it still grades."""
+
+    honest = "import torch\ndef double(x):\n    return 2 * x"
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.limits = template.limits
+
+    def call(self, *arguments: object, name: str = "case", observe: tuple[str, ...] = ()) -> Call:
+        return Call(name, pack(*encode(arguments)), observe)
+
+    def question(self, item: str, *calls: Call, uses: tuple[str, ...] = (), kind: str = "function") -> Probe:
+        return Probe(item, kind, ("x",), calls or (self.call(torch.ones(2)),), uses)
+
+    def run(
+        self,
+        *sources: str,
+        probes: tuple[Probe, ...] = (),
+        checks: dict[int, str] | None = None,
+        oracle: Callable[[str, bytes], bytes] = lambda name, body: b"",
+        template: Template | None = None,
+        limits: Limits | None = None,
+    ) -> SessionOutput:
+        """Run the cells ``sources``; ``checks`` names the item asked after a cell, by the cell's number."""
+        cells = [Cell(index, source, probe=(checks or {}).get(index, "")) for index, source in enumerate(sources)]
+        asked = {probe.item: probe for probe in probes or (self.question("double"),)}
+        return run_session(template or self.template, cells, asked, limits=limits or self.limits, oracle=oracle)
+
+    def value(self, outcome: RawOutcome) -> object:
+        assert outcome.outcome == "returned", outcome
+        tree, tensors = unpack(outcome.reply)
+        return decode(tree["result"], tensors)
+
+    def attack(self, code: str) -> object:
+        """What a function with the body ``code`` returns from inside."""
+        body = "\n".join(f"    {line}" for line in code.strip().splitlines())
+        output = self.run(f"import os, torch\ndef attack(x):\n{body}", probes=(self.question("attack"),))
+        return self.value(output.items["attack"][0])
+
+    def is_fine(self, output: SessionOutput) -> bool:
+        return torch.equal(self.value(output.items["double"][0]), torch.full((2,), 2.0))
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Box]:
+    limits = Limits(cell_s=2, case_s=1, notebook_s=60, memory_mib=1024, output_mib=8, processes=32)
+    with Template(limits) as template:
+        yield Box(template)

@@ -1,0 +1,101 @@
+"""Cells as a notebook runs them, and what a cell that fails still gives."""
+
+import torch
+
+from autograder.session import Cell, run_session
+
+
+def test_definitions_after_a_syntax_error_in_the_same_cell_count(box):
+    assert box.is_fine(box.run("import torch\nx = = 3\nlist[\n\ndef double(x):\n    return 2 * x\n\ny = (("))
+
+
+def test_definitions_before_an_error_are_not_run_twice(box):
+    source = "count = 0\nclass Kind: pass\none = Kind()\ncount = 5\ncount += 1\n1 / 0\ndef late(): return 1"
+    check = "answer = f'{count} {isinstance(one, Kind)} {late()}'"
+    output = box.run(source, check, probes=(box.question("answer", kind="answer"),))
+    assert box.value(output.items["answer"][0]) == "6 True 1"
+
+
+def test_cell_of_definitions_runs_nothing_else(box):
+    cells = [
+        Cell(0, "import os\nos._exit(1)\ndef double(x):\n    return 2 * x\nprint('long training')", run="definitions")
+    ]
+    output = run_session(
+        box.template, cells, {"double": box.question("double")}, limits=box.limits, oracle=lambda name, body: b""
+    )
+    assert box.is_fine(output)
+    assert output.cells == ()
+
+
+def test_constants_that_functions_need_are_definitions(box):
+    source = """
+import torch
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+try:
+    import not_installed
+except ImportError:
+    not_installed = None
+LEVELS = {2: 1.0, 8: 2.0}
+raise_me()
+def double(x): return LEVELS[8] * x.to(device)
+"""
+    cells = [Cell(0, source, run="definitions")]
+    probes = {"double": box.question("double")}
+    assert box.is_fine(run_session(box.template, cells, probes, limits=box.limits, oracle=lambda name, body: b""))
+
+
+def test_traceback_of_a_function_in_a_failing_cell_shows_its_line(box):
+    detail = box.run("1 / 0\ndef double(x):\n    return x.wrong").items["double"][0].detail
+    assert "cell 1, line 3: return x.wrong" in detail
+
+
+def test_training_in_a_cell_and_in_a_function_both_work(box):
+    source = """
+import torch
+layer = torch.nn.Linear(2, 1)
+layer(torch.ones(2)).sum().backward()
+def double(x):
+    x = x.clone().requires_grad_()
+    (x * x).sum().backward()
+    return x.grad
+"""
+    assert box.is_fine(box.run(source))
+
+
+def test_notebook_is_main_and_may_pickle_what_it_defines(box):
+    source = """
+import pickle, torch
+from dataclasses import dataclass
+@dataclass
+class Pair: left: int; right: int
+def double(x):
+    pair = pickle.loads(pickle.dumps(Pair(1, 1)))
+    return x * (pair.left + pair.right) if __name__ == "__main__" else None
+"""
+    assert box.is_fine(box.run(source))
+
+
+def test_front_end_functions_are_there(box):
+    source = "display(1)\nget_ipython().run_line_magic('time', '1')\nx = !ls\n1 + 1\n"
+    output = box.run(source + box.honest)
+    assert box.is_fine(output)
+    assert output.cells == ()
+
+
+def test_standard_input_is_empty(box):
+    output = box.run("input()", box.honest)
+    assert [cell.outcome for cell in output.cells] == ["failed"]
+    assert box.is_fine(output)
+
+
+def test_same_random_numbers_come_in_every_call(box):
+    source = "import torch\ntorch.rand(3)\ndef double(x): return torch.rand(3)"
+    output = box.run(source, probes=(box.question("double", box.call(1), box.call(2)),))
+    first, second = (box.value(one) for one in output.items["double"])
+    assert torch.equal(first, second)
+    assert torch.equal(first, torch.rand(3, generator=torch.Generator().manual_seed(0)))
+
+
+def test_messages_are_the_same_in_every_run(box):
+    output = box.run("raise ValueError(object())")
+    assert output.cells[0].message == "ValueError: <object object at 0x...>"
