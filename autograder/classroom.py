@@ -15,7 +15,6 @@ from autograder.batch import grade_class
 from autograder.course import Course, CourseError
 from autograder.grade import Graded
 from autograder.gradebook import Gradebook
-from autograder.notebooks import write_source_notebook
 from autograder.report import write_feedback, write_summary
 from autograder.results import Record
 
@@ -47,8 +46,6 @@ def grade_and_publish(
     """
     title = course.lab(lab).title
     feedback = out / "feedback"
-    if not course.source(lab).exists():
-        write_source_notebook(course, lab)
     try:
         with Gradebook(course) as gradebook:
             gradebook.register(lab)

@@ -22,9 +22,9 @@ from autograder.oracle import Oracle
 from autograder.repair import Repaired, plan_cells, repair, source_of
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
-from autograder.scoring import score
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_bytes
+from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from autograder.course import Course, load_course
-from autograder.scoring import score
 from autograder.solution import load_solution, silent
 from qlab_helpers.checking.call import call, scope_of
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.reference import Case, Item, Reference, load_reference
+from qlab_helpers.checking.scoring import score
 
 
 def points(lab: str, name: str, namespace: Mapping[str, Any]) -> float:

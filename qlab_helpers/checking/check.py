@@ -21,6 +21,7 @@ from qlab_helpers.checking.reference import (
     labs,
     load_reference,
 )
+from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
 
 LIMIT_S = 5.0
@@ -77,9 +78,8 @@ def check(
         return _show(CheckResult(0.0, render.Report(name, notice=problem)))
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     cases = tuple(_run(function, reference, item, case, place) for case in item.cases)
-    passed = sum(case.weight for case, shown in zip(item.cases, cases, strict=True) if shown.outcome == "passed")
-    share = passed / sum(case.weight for case in item.cases)
-    earned = min(item.points, round(item.points * share, 4))  # nbgrader refuses a score above the points
+    passed = [shown.outcome == "passed" for shown in cases]
+    earned = score(item.points, zip((case.weight for case in item.cases), passed, strict=True))
     return _show(CheckResult(earned, render.Report(name, item.points, earned, cases)))
 
 
