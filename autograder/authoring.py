@@ -22,38 +22,48 @@ from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 from qlab_helpers.checking.verdict import Verdict
 
 
-def cases_files(course: Course, lab: str) -> list[Path]:
-    """The files that define the cases of ``lab``: one module, or every module of a package."""
-    folder = course.root / "autograder" / "cases"
-    package = folder / lab
-    files = sorted(package.rglob("*.py")) if package.is_dir() else [folder / f"{lab}.py"]
-    if not files or not files[0].is_file():
-        raise BuildError(
-            f"there is no autograder/cases/{lab}.py; write it, with ITEMS naming the cases of each function"
-        )
-    return files
+def staff_files(course: Course, kind: str, lab: str) -> list[Path]:
+    """The files of ``autograder/<kind>`` for ``lab``: one module, or every module of a package; none if there are none."""
+    folder = course.root / "autograder" / kind
+    package, module = folder / lab, folder / f"{lab}.py"
+    return sorted(package.rglob("*.py")) if package.is_dir() else [module] if module.is_file() else []
 
 
-def load_recipes(course: Course, lab: str) -> tuple[ItemRecipe, ...]:
-    """``ITEMS`` of the lab's cases, read from the course's own folder whichever one Python would import."""
-    files = cases_files(course, lab)
+def module_of(course: Course, kind: str, lab: str, name: str) -> tuple:
+    """The tuple ``name`` of such a module, read from the course's own folder whichever one Python would import.
+
+    Empty when there is no module. Raises ``BuildError`` when it cannot be loaded.
+    """
+    files = staff_files(course, kind, lab)
+    if not files:
+        return ()
     start = next((path for path in files if path.name == "__init__.py" and path.parent.name == lab), files[0])
-    name = f"qlab_cases_{lab}_{hashlib.sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:8]}"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+    module_name = f"qlab_{kind}_{lab}_{digest}"
     place = start.relative_to(course.root).as_posix()
     folders = [str(start.parent)] if start.name == "__init__.py" else None
     spec = importlib.util.spec_from_file_location(
-        name, start, loader=_Fresh(name, str(start)), submodule_search_locations=folders
+        module_name, start, loader=_Fresh(module_name, str(start)), submodule_search_locations=folders
     )
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # relative imports and dataclasses look their module up
+    sys.modules[module_name] = module  # relative imports and dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-        items = tuple(module.ITEMS)
+        return tuple(getattr(module, name))
     except Exception as error:  # an author's code may raise anything
-        del sys.modules[name]
+        del sys.modules[module_name]
         raise BuildError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def load_recipes(course: Course, lab: str) -> tuple[ItemRecipe, ...]:
+    """``ITEMS`` of the lab's cases."""
+    if not staff_files(course, "cases", lab):
+        raise BuildError(
+            f"there is no autograder/cases/{lab}.py; write it, with ITEMS naming the cases of each function"
+        )
+    items = module_of(course, "cases", lab, "ITEMS")
     if not all(isinstance(item, ItemRecipe) for item in items):
-        raise BuildError(f"{place}: ITEMS must be a tuple of ItemRecipe")
+        raise BuildError(f"autograder/cases/{lab}: ITEMS must be a tuple of ItemRecipe")
     return items
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from autograder.authoring import cases_files
+from autograder.authoring import staff_files
 from autograder.course import Course
 
 
@@ -25,7 +25,7 @@ def read_manifest(course: Course) -> dict[str, dict[str, str]]:
 def manifest_entry(course: Course, lab: str) -> dict[str, str]:
     """Hashes of the files as they are now."""
     cases = hashlib.sha256()
-    for path in cases_files(course, lab):
+    for path in staff_files(course, "cases", lab):
         content = path.read_bytes()
         cases.update(f"{path.relative_to(course.root).as_posix()} {len(content)}\n".encode() + content)
     source = hashlib.sha256(course.solution(lab).read_bytes())

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+Augmentation = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 DEFAULT_ROOT = Path("~/.cache/qlab/data")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
@@ -44,7 +45,7 @@ class ImageLoader:
     """Batches of an ``ImageSet``: float images in [0, 1] and int64 labels, on ``device``.
 
     With ``augment``, each image is padded by four pixels, cropped back at a random place and mirrored at random, the
-    usual recipe for CIFAR-10. A loader is iterated once an epoch; every epoch draws anew from its own seeded generator.
+    usual recipe for CIFAR-10; a function of (images, generator) augments in its own way instead. A loader is iterated once an epoch; every epoch draws anew from its own seeded generator.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class ImageLoader:
         batch_size: int = 512,
         *,
         shuffle: bool = False,
-        augment: bool = False,
+        augment: bool | Augmentation = False,
         padding_mode: str = "reflect",
         device: torch.device | str = "cpu",
         seed: int = 0,
@@ -76,25 +77,48 @@ class ImageLoader:
         order = torch.randperm(count, generator=self._generator) if self.shuffle else torch.arange(count)
         for chosen in order.to(self.device).split(self.batch_size):
             images = self._images[chosen].float() / 255
-            if self.augment:
+            if callable(self.augment):
+                images = self.augment(images, self._generator)
+            elif self.augment:
                 images = random_crop_and_flip(images, mode=self.padding_mode, generator=self._generator)
             yield images, self._labels[chosen]
 
 
 def random_crop_and_flip(
-    images: torch.Tensor, *, padding: int = 4, mode: str = "reflect", generator: torch.Generator | None = None
+    images: torch.Tensor,
+    *,
+    padding: int = 4,
+    size: int | None = None,
+    mode: str = "reflect",
+    generator: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """Shift every image (n, c, h, w) by up to ``padding`` pixels each way and mirror half of them."""
+    """Cut a random square of ``size`` (the images' own by default) out of every padded image and mirror half of them.
+
+    Images (n, c, h, w); with the default size that shifts them by up to ``padding`` pixels each way.
+    """
     count, _, height, width = images.shape
-    padded = functional.pad(images, [padding] * 4, mode=mode)
-    shifts = torch.randint(0, 2 * padding + 1, (2, count, 1), generator=generator).to(images.device)
+    out_height, out_width = (height, width) if size is None else (size, size)
+    padded = functional.pad(images, [padding] * 4, mode=mode) if padding else images
+    ends = torch.tensor([height - out_height, width - out_width]).reshape(2, 1, 1) + 2 * padding + 1
+    shifts = (torch.rand(2, count, 1, generator=generator) * ends).long().to(images.device)
     mirrored = (torch.rand(count, 1, generator=generator) < 0.5).to(images.device)
-    rows = shifts[0] + torch.arange(height, device=images.device)  # (n, h)
-    columns = torch.arange(width, device=images.device).expand(count, width)
+    rows = shifts[0] + torch.arange(out_height, device=images.device)  # (n, h)
+    columns = torch.arange(out_width, device=images.device).expand(count, out_width)
     columns = shifts[1] + torch.where(mirrored, columns.flip(1), columns)  # (n, w)
     batch = torch.arange(count, device=images.device)[:, None, None]
     # Indexing around the channel dimension moves it to the end: (n, h, w, c), which is channels_last for free.
     return padded[batch, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def random_cutout(images: torch.Tensor, size: int, *, generator: torch.Generator | None = None) -> torch.Tensor:
+    """Grey out one random ``size`` x ``size`` square of every image (n, c, h, w), as Cutout does (DeVries 2017)."""
+    count, _, height, width = images.shape
+    span = torch.tensor([height, width]).reshape(2, 1, 1) - size + 1
+    corner = (torch.rand(2, count, 1, generator=generator) * span).long().to(images.device)
+    rows = torch.arange(height, device=images.device) - corner[0]  # (n, h)
+    columns = torch.arange(width, device=images.device) - corner[1]
+    hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
+    return images.masked_fill(hidden[:, None], 0.5)
 
 
 def load_cifar10(

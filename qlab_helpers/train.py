@@ -102,12 +102,15 @@ def fit(
     weight_decay: float = 5e-4,
     label_smoothing: float = 0.1,
     warmup: float = 0.1,
+    callbacks: Sequence[Callable[[], object]] = (),
+    before_epoch: Callable[[int], object] | None = None,
     after_epoch: Callable[[int, float], object] | None = None,
 ) -> list[float]:
     """Train with SGD (Nesterov momentum 0.9) and a linear one-cycle schedule; returns the loss of each epoch.
 
     The learning rate climbs to ``learning_rate`` over the first ``warmup`` part of the steps, then falls to zero.
-    Weight decay applies to weights with two or more dimensions only, not to biases and BatchNorm.
+    Weight decay applies to weights with two or more dimensions only, not to biases and BatchNorm. ``callbacks`` are
+    called after each batch, ``before_epoch(number)`` and ``after_epoch(number, loss)`` around each epoch, from 0.
     """
     weights = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
@@ -124,12 +127,15 @@ def fit(
     )
     losses = []
     for epoch in range(epochs):
+        if before_epoch is not None:
+            before_epoch(epoch)
         loss = train_epoch(
             model,
             train_loader,
             optimizer,
             scheduler=scheduler,
             label_smoothing=label_smoothing,
+            callbacks=callbacks,
             description=f"epoch {epoch + 1}/{epochs}",
         )
         losses.append(loss)

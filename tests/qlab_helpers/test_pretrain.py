@@ -13,13 +13,13 @@ from qlab_helpers.weights import load_checkpoint
 
 
 def small_model() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    return nn.Sequential(nn.AvgPool2d(32), nn.Flatten(), nn.Linear(3, 2))
 
 
 def images(split: str) -> ImageSet:
-    """Dark and bright images, (40, 3, 2, 2); label 1 is bright."""
+    """Dark and bright images, (40, 3, 32, 32); label 1 is bright."""
     labels = torch.arange(40) % 2
-    noise = torch.randint(0, 60, (40, 3, 2, 2), generator=torch.Generator().manual_seed(len(split)))
+    noise = torch.randint(0, 60, (40, 3, 32, 32), generator=torch.Generator().manual_seed(len(split)))
     return ImageSet((noise + 190 * labels.view(-1, 1, 1, 1)).to(torch.uint8), labels, ("dark", "bright"))
 
 
@@ -27,8 +27,6 @@ def images(split: str) -> ImageSet:
 def script(monkeypatch):
     monkeypatch.setattr(pretrain, "load_cifar10", images)
     monkeypatch.setattr(pretrain, "MODELS", {"vgg_cifar10": small_model})
-    # Images of two pixels cannot be shifted by four.
-    monkeypatch.setattr(pretrain, "ImageLoader", lambda *args, augment=False, **options: ImageLoader(*args, **options))
     return pretrain.main
 
 
@@ -39,7 +37,7 @@ def test_trained_weights_are_stored_with_their_measured_accuracy(script, tmp_pat
     model = load_checkpoint(small_model(), out)
     assert facts["accuracy_percent"] == evaluate(model, ImageLoader(images("test"))) == 100
     assert facts["test_images"] == 40
-    assert "60 epochs of batch 256" in facts["recipe"]
+    assert "60 epochs of batch 128" in facts["recipe"]
     assert "100.00 % of the test images" in capsys.readouterr().out
 
 
@@ -56,3 +54,21 @@ def test_continued_training_records_where_it_started(script, tmp_path):
     script(["vgg_cifar10", "--out", str(first), "--epochs", "1"])
     script(["vgg_cifar10", "--out", str(second), "--epochs", "1", "--start", str(first), "--start-note", "a first run"])
     assert json.loads(second.with_suffix(".json").read_text())["recipe"].startswith("from a first run, 1 epochs")
+
+
+def test_the_first_epochs_see_small_crops_and_the_others_whole_images_with_a_grey_square():
+    recipe = pretrain.Recipe(epochs=5, learning_rate=0.1)
+    generator = torch.Generator().manual_seed(0)
+    white = torch.ones(2, 3, 32, 32)
+    shapes = [tuple(recipe.augment(epoch, white, generator).shape) for epoch in range(5)]
+    assert shapes == [(2, 3, 24, 24)] * 3 + [(2, 3, 32, 32)] * 2
+    assert (recipe.augment(4, white, generator) == 0.5).sum() == 2 * 3 * 8 * 8
+
+
+def test_adaptive_pooling_changes_nothing_on_whole_images_and_takes_small_ones():
+    model = pretrain.MODELS["vgg_cifar10"]().eval()
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = model(images)
+        torch.testing.assert_close(pretrain.with_adaptive_pooling(model)(images), before)
+        assert model(images[:, :, :24, :24]).shape == (2, 10)
