@@ -23,7 +23,7 @@ from qlab_helpers.checking.verdict import Verdict
 
 
 def staff_files(course: Course, kind: str, lab: str) -> list[Path]:
-    """The files of ``autograder/<kind>`` for ``lab``: one module, or every module of a package; none if there are none."""
+    """The files of ``autograder/<kind>`` for ``lab``: one module, or every module of a package; none without either."""
     folder = course.root / "autograder" / kind
     package, module = folder / lab, folder / f"{lab}.py"
     return sorted(package.rglob("*.py")) if package.is_dir() else [module] if module.is_file() else []

@@ -22,7 +22,7 @@ QUANTIZE = Bank(
         ),
         wrong(
             "casts before the clamp",
-            "Your function converts to the integer type before it clamps, so that large values wrap around; clamp first.",
+            "Your function converts to the integer type before it clamps, so large values wrap around; clamp first.",
             (".clamp(low, high).to(dtype)", ".long().to(dtype).clamp(low, high)"),
         ),
         wrong(
