@@ -11,9 +11,11 @@ from pathlib import Path
 import nbformat
 
 from autograder.authoring import load_recipes, make_references
+from autograder.bank import load_bank
 from autograder.course import Course
 from autograder.drift import Change, Generated, is_current, write
 from autograder.manifest import manifest_entry, manifest_path, read_manifest
+from autograder.mistakes import add_mistakes
 from autograder.notebooks import (
     BEGIN,
     END,
@@ -60,7 +62,10 @@ def _generate(course: Course, lab: str) -> list[Generated]:
     notebook = source_notebook(course, lab)
     released = release(notebook, lab)
     check_no_solution(source, released)
-    visible, hidden = make_references(source, load_recipes(course, lab), load_solution(course, lab))
+    solution, banks = load_solution(course, lab), load_bank(course, lab)
+    visible, hidden = make_references(source, load_recipes(course, lab), solution)
+    for reference in (visible, hidden):
+        add_mistakes(reference, course, banks, solution)
     return [
         Generated(course.release(lab), released.encode(), made_from),
         *_reference_files(visible, course.visible_reference, cases),
@@ -68,16 +73,31 @@ def _generate(course: Course, lab: str) -> list[Generated]:
     ]
 
 
-def check_no_solution(source: LabSource, released: str) -> None:
-    """Raise ``BuildError`` if the release shows a line of a solution that is not also given elsewhere in the lab."""
+def solution_lines(source: LabSource) -> set[str]:
+    """The lines between the markers of a lab's solutions, stripped."""
+    return _divided(source)[0]
+
+
+def given_lines(source: LabSource) -> set[str]:
+    """The lines of a lab that students get."""
+    return _divided(source)[1]
+
+
+def _divided(source: LabSource) -> tuple[set[str], set[str]]:
     solution, given = set(), set()
     for cell in source.cells:
         inside = False
         for line in map(str.strip, cell.source.splitlines()):
             inside = (inside or line == BEGIN) and line != END
             (solution if inside else given).add(line)
+    return solution - {BEGIN}, given
+
+
+def check_no_solution(source: LabSource, released: str) -> None:
+    """Raise ``BuildError`` if the release shows a line of a solution that is not also given elsewhere in the lab."""
+    solution, given = _divided(source)
     shown = {line.strip() for cell in nbformat.reads(released, as_version=4).cells for line in cell.source.splitlines()}
-    leaked = [line for line in sorted(solution - {BEGIN}) if _stands_in(line, shown) and not _stands_in(line, given)]
+    leaked = [line for line in sorted(solution) if _stands_in(line, shown) and not _stands_in(line, given)]
     if leaked or "HIDDEN TESTS" in released:
         line = leaked[0] if leaked else "### BEGIN HIDDEN TESTS"
         raise BuildError(f"the released notebook of {source.lab} shows a line that students may not see: {line}")

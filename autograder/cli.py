@@ -124,6 +124,62 @@ def grade(
 
 
 @cli.command()
+@click.argument("labs", nargs=-1)
+@click.option("--function", "functions", multiple=True, help="Only this function (may be given more than once).")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
+@click.option("--matrix", is_flag=True, help="Show which case kills which mutant.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Also write the matrix as a picture.")
+@click.option("--minimal", is_flag=True, help="List cases without which the proof would hold as well.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Functions at a time [default: all cores].")
+def verify(
+    labs: Sequence[str],
+    functions: Sequence[str],
+    json_file: Path | None,
+    matrix: bool,
+    svg: Path | None,
+    minimal: bool,
+    jobs: int | None,
+) -> None:
+    """Prove the graders of all labs (or those named): right ones pass, wrong ones fail, hints are true, nothing leaks.
+
+    \b
+    qlab verify --json proof.json
+    qlab verify lab2_linear --function linear_quantize --matrix
+    """
+    from autograder import matrix as tables
+    from autograder.leaks import find_leaks
+    from autograder.verify import verify as prove
+
+    course = load_course()
+    names = [course.lab(name).name for name in labs] or [lab.name for lab in course.labs]
+    with _progress() as progress:
+        task = progress.add_task("verifying", total=None)
+        proofs = prove(
+            course,
+            names,
+            functions=functions,
+            jobs=jobs or os.cpu_count() or 1,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for proof in proofs if matrix else ():
+        console.print(tables.kill_matrix(proof))
+    console.print(tables.overview(proofs))
+    if minimal:
+        console.print(tables.redundant_cases(proofs))
+    if svg is not None:
+        write_atomically(svg, tables.as_svg(proofs))
+    if json_file is not None:
+        counts = {proof.function: proof.as_dict() for proof in proofs}
+        write_atomically(json_file, json.dumps(counts, indent=1) + "\n")
+    problems = [problem for proof in proofs for problem in proof.problems]
+    problems += [leak for name in names for leak in find_leaks(course, name)]
+    for problem in problems:
+        errors.print(f"[red]{escape(problem)}[/red]", soft_wrap=True)
+    if problems:
+        raise CourseError(f"the graders are not proven: {len(problems)} things to mend, named above")
+
+
+@cli.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def demo(out: Path) -> None:
     """Make a class of every kind of submission, grade it, and show where everything is."""

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from autograder.cells import analyse, normalise
 from autograder.draw import Draws, draw_cases, draw_id
-from autograder.judging import judge_case
+from autograder.judging import judge_case, seen
 from autograder.materials import Materials
 from autograder.oracle import Oracle
 from autograder.repair import Repaired, plan_cells, repair, source_of
@@ -24,6 +24,7 @@ from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_bytes
+from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
 
@@ -140,7 +141,9 @@ def _item_result(
     name: str, opened: Opened, materials: Materials, draws: Draws, plan: Sequence[Cell], output: SessionOutput
 ) -> ItemResult:
     item = materials.items[name]
-    cases = _judge_all(name, materials, draws, output.items.get(name, ()))
+    raw = output.items.get(name, ())
+    cases = _judge_all(name, materials, draws, raw)
+    diagnosis = _diagnose(name, materials, draws, raw, cases)
     cases = tuple(_explain_missing(case, name, plan, output) for case in cases)
     return ItemResult(
         name=name,
@@ -150,6 +153,22 @@ def _item_result(
         cases=cases,
         source=source_of(opened.repaired.notebook, name),
         chained=_chained(name, materials, cases, _judge_all(name, materials, draws, output.chained.get(name, ()))),
+        misconception=diagnosis.name if diagnosis else "",
+        diagnosis=diagnosis.sentence if diagnosis else "",
+    )
+
+
+def _diagnose(
+    name: str, materials: Materials, draws: Draws, raw: Sequence[RawOutcome], cases: Sequence[CaseResult]
+) -> Diagnosis | None:
+    if not raw or all(one.outcome == "missing" for one in raw):
+        return None
+    return diagnose(
+        materials.items[name],
+        [
+            seen(stored, draws[name][case.name], one, passed=case.outcome == "passed")
+            for stored, one, case in zip(materials.cases[name], raw, cases, strict=True)
+        ],
     )
 
 

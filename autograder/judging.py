@@ -5,6 +5,7 @@ values: an exception's text could carry the inputs out, so only the type of a bu
 """
 
 import builtins
+import contextlib
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from autograder.results import CaseResult
 from autograder.session import BUDGET_USED, RawOutcome
 from qlab_helpers.checking.codec import CodecError, decode, unpack
 from qlab_helpers.checking.compare import judge
+from qlab_helpers.checking.diagnosis import Outcome, Seen
 from qlab_helpers.checking.reference import Item
 from qlab_helpers.checking.values import clean, value_lines
 
@@ -48,14 +50,31 @@ def judge_case(item: Item, stored: StoredCase, variant: int, raw: RawOutcome, *,
     return _result(stored, outcome, message)
 
 
+def seen(stored: StoredCase, number: int, raw: RawOutcome, *, passed: bool) -> Seen:
+    """The same outcome for a diagnosis, which is told by values and by the types of exceptions."""
+    variant, outcome = stored.case.variants[number], None
+    if raw.outcome == "raised":
+        outcome = Outcome(raised=_last_line(clean(raw.detail, MAX_TRACEBACK)).split(":")[0])
+    elif raw.outcome == "returned" and not passed:
+        with contextlib.suppress(CodecError, KeyError, AttributeError):
+            result, observed = _values(raw.reply)
+            outcome = Outcome(result=result, observed=observed)
+    return Seen(stored.reference, variant, passed, outcome)
+
+
+def _values(reply: bytes, *, names: bool = True) -> tuple[Any, dict[str, Any]]:
+    """Result and observed arguments. Raises ``CodecError``, ``KeyError`` or ``AttributeError`` for another message."""
+    tree, tensors = unpack(reply)
+    if not names:
+        tree = _without_names(tree)
+    observed = {str(name): decode(node, tensors) for name, node in tree.get("observed", {}).items()}
+    return decode(tree["result"], tensors), observed
+
+
 def _judge_reply(item: Item, stored: StoredCase, number: int, reply: bytes) -> CaseResult:
     variant = stored.case.variants[number]
     try:
-        tree, tensors = unpack(reply)
-        if not stored.case.visible:
-            tree = _without_names(tree)
-        got = decode(tree["result"], tensors)
-        observed = {str(name): decode(node, tensors) for name, node in tree.get("observed", {}).items()}
+        got, observed = _values(reply, names=stored.case.visible)
     except (CodecError, KeyError, AttributeError):
         return _result(stored, "failed", "returned something that is not a tensor or number")
     try:
@@ -76,7 +95,7 @@ def _judge_reply(item: Item, stored: StoredCase, number: int, reply: bytes) -> C
 def _describe_exception(item: Item, stored: StoredCase, detail: str) -> CaseResult:
     """``detail`` has a line for each place in the student's cells, then the exception's type and text."""
     detail = clean(detail, MAX_TRACEBACK).rstrip()
-    last = next((line for line in detail.split("\n") if not PLACE.match(line)), "")
+    last = _last_line(detail)
     name = last.split(":")[0]
     if name == "NotImplementedError":
         return _result(stored, "missing", "not written yet")
@@ -84,6 +103,11 @@ def _describe_exception(item: Item, stored: StoredCase, detail: str) -> CaseResu
         known = isinstance(getattr(builtins, name, None), type)
         return _result(stored, "crashed", f"raised {name}" if known else "raised an exception")
     return _result(stored, "crashed", clean(last or "raised an exception"), traceback=detail)
+
+
+def _last_line(detail: str) -> str:
+    """The exception itself, without the places in the student's cells."""
+    return next((line for line in detail.split("\n") if not PLACE.match(line)), "")
 
 
 def _without_names(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What each lab was last built from: hashes of its source and its cases.
+"""What each lab was last built from: hashes of its source, its cases and its bank of mistakes.
 
 A changed source line that changes no output is noticed by these.
 """
@@ -24,9 +24,16 @@ def read_manifest(course: Course) -> dict[str, dict[str, str]]:
 
 def manifest_entry(course: Course, lab: str) -> dict[str, str]:
     """Hashes of the files as they are now."""
-    cases = hashlib.sha256()
-    for path in staff_files(course, "cases", lab):
+    return {
+        "source_sha256": hashlib.sha256(course.solution(lab).read_bytes()).hexdigest(),
+        "cases_sha256": _hash(course, "cases", lab),
+        "mutants_sha256": _hash(course, "mutants", lab),
+    }
+
+
+def _hash(course: Course, kind: str, lab: str) -> str:
+    digest = hashlib.sha256()
+    for path in staff_files(course, kind, lab):
         content = path.read_bytes()
-        cases.update(f"{path.relative_to(course.root).as_posix()} {len(content)}\n".encode() + content)
-    source = hashlib.sha256(course.solution(lab).read_bytes())
-    return {"source_sha256": source.hexdigest(), "cases_sha256": cases.hexdigest()}
+        digest.update(f"{path.relative_to(course.root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

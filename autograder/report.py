@@ -18,6 +18,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from autograder.results import ItemResult, Record, write_atomically
+from qlab_helpers.checking.diagnosis import UNCERTAIN
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,6 +34,17 @@ class Question:
     percent: int
     hardest: str  # the case most often not passed, "" when all pass
     hardest_failures: int
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A misconception, and who in the class has it for certain or nearly."""
+
+    question: str
+    name: str
+    certain: int
+    near: int
+    students: tuple[str, ...]
 
 
 def write_feedback(record: Record, path: Path, *, lab_title: str) -> None:
@@ -57,6 +69,7 @@ def write_summary(records: Sequence[Record], path: Path, *, lab_title: str, link
             median=statistics.median(record.score for record in graded) if graded else 0.0,
             attention=[record for record in records if record.needs_attention],
             questions=questions(graded),
+            mistakes=mistakes(graded),
             lab_title=lab_title,
             links=links,
             causes=causes,
@@ -76,6 +89,21 @@ def questions(records: Sequence[Record]) -> list[Question]:
         full = sum(item.score == item.max_score for item in items)
         found.append(Question(name, mean, top, full, round(100 * mean / top) if top else 0, hardest, count))
     return found
+
+
+def mistakes(records: Sequence[Record]) -> list[Mistake]:
+    """The misconceptions of a class, the most frequent first."""
+    found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for record in records:
+        for item in record.functions.values():
+            if item.misconception:
+                certain = not item.diagnosis.startswith(UNCERTAIN)
+                found.setdefault((item.name, item.misconception), []).append((record.student, certain))
+    ranked = sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    return [
+        Mistake(*key, sum(sure for _, sure in who), sum(not sure for _, sure in who), tuple(name for name, _ in who))
+        for key, who in ranked
+    ]
 
 
 def causes(record: Record) -> str:

@@ -41,6 +41,8 @@ class ItemResult:
     cases: tuple[CaseResult, ...]
     source: str = ""  # the student's code of it, for the feedback page
     chained: str = ""  # what happened with the student's own helper functions, where it differs; decides nothing
+    misconception: str = ""  # the known mistake that it makes, or nearly makes, and what to say of it
+    diagnosis: str = ""
 
 
 @dataclass(frozen=True)

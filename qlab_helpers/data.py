@@ -45,7 +45,8 @@ class ImageLoader:
     """Batches of an ``ImageSet``: float images in [0, 1] and int64 labels, on ``device``.
 
     With ``augment``, each image is padded by four pixels, cropped back at a random place and mirrored at random, the
-    usual recipe for CIFAR-10; a function of (images, generator) augments in its own way instead. A loader is iterated once an epoch; every epoch draws anew from its own seeded generator.
+    usual recipe for CIFAR-10; a function of (images, generator) augments in its own way instead. A loader is iterated
+    once an epoch; every epoch draws anew from its own seeded generator.
     """
 
     def __init__(

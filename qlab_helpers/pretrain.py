@@ -37,9 +37,9 @@ class Recipe:
 
     def __str__(self) -> str:
         return (
-            f"from {self.start}, {self.epochs} epochs of batch {self.batch_size}, the first {self.small_epochs} on random "
-            f"crops of {self.small_crop} pixels, the others on random crops of 32 (reflected padding of 4) with a cutout "
-            f"of {self.cutout}; random flip, SGD with Nesterov momentum 0.9, one-cycle linear schedule to "
+            f"from {self.start}, {self.epochs} epochs of batch {self.batch_size}, the first {self.small_epochs} on "
+            f"random crops of {self.small_crop} pixels, the others on random crops of 32 (reflected padding of 4) with "
+            f"a cutout of {self.cutout}; random flip, SGD with Nesterov momentum 0.9, one-cycle linear schedule to "
             f"{self.learning_rate}, weight decay {self.weight_decay} on weights only, label smoothing "
             f"{self.label_smoothing}, moving average of the weights ({self.averaging})"
         )

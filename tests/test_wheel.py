@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from autograder.leaks import STAFF_ONLY
+
 ROOT = Path(__file__).parent.parent
-STAFF_ONLY = ("autograder/cases/", "autograder/mutants/", "autograder/reference/")
 
 
 @pytest.fixture(scope="module")

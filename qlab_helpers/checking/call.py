@@ -31,6 +31,7 @@ class Call:
     observed: dict[str, Any] | None = None
     message: str = ""
     line: str = ""  # the student's line that failed: "line 4: return q.foo()"
+    raised: str = ""  # the type of the exception
 
 
 class _TimeUp(BaseException):
@@ -85,6 +86,7 @@ def _raised(function: Callable, error: BaseException) -> Call:
         "raised",
         message=f"{type(error).__name__}: {text}" if text else type(error).__name__,
         line=_line(function, error.__traceback__),
+        raised=type(error).__name__,
     )
 
 

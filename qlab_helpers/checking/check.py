@@ -11,6 +11,7 @@ import torch
 from qlab_helpers.checking import render
 from qlab_helpers.checking.call import call
 from qlab_helpers.checking.compare import judge
+from qlab_helpers.checking.diagnosis import Outcome, Seen, diagnose
 from qlab_helpers.checking.reference import (
     REFERENCE,
     Case,
@@ -77,10 +78,14 @@ def check(
     if problem:
         return _show(CheckResult(0.0, render.Report(name, notice=problem)))
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    cases = tuple(_run(function, reference, item, case, place) for case in item.cases)
-    passed = [shown.outcome == "passed" for shown in cases]
-    earned = score(item.points, zip((case.weight for case in item.cases), passed, strict=True))
-    return _show(CheckResult(earned, render.Report(name, item.points, earned, cases)))
+    runs = [_run(function, reference, item, case, place) for case in item.cases]
+    passed = [(case.weight, seen.passed) for case, (_, seen) in zip(item.cases, runs, strict=True)]
+    earned = score(item.points, passed)
+    found = diagnose(item, [seen for _, seen in runs])
+    report = render.Report(
+        name, item.points, earned, tuple(shown for shown, _ in runs), diagnosis=found.sentence if found else ""
+    )
+    return _show(CheckResult(earned, report))
 
 
 def check_answer(name: str, value: Any, *, folder: Path = REFERENCE) -> CheckResult:
@@ -107,7 +112,9 @@ def _answer(item: Item, value: Any) -> str:
     return f"{item.name} is recorded: {clean(value, 60)}. It is judged when the lab is graded."
 
 
-def _run(function: Callable, reference: Reference, item: Item, case: Case, device: torch.device) -> render.CaseReport:
+def _run(
+    function: Callable, reference: Reference, item: Item, case: Case, device: torch.device
+) -> tuple[render.CaseReport, Seen]:
     variant = case.variants[0]
     made = call(function, reference, item, case, device=device, limit_s=LIMIT_S)
     shown = {
@@ -118,10 +125,14 @@ def _run(function: Callable, reference: Reference, item: Item, case: Case, devic
         "expected": reference.expected(variant),
     }
     if made.outcome != "returned":
-        return render.CaseReport(**shown, outcome=made.outcome, message=made.message, line=made.line)
-    verdict = judge(reference, item, case, variant, made.result, made.observed or {})
+        outcome = Outcome(raised=made.raised) if made.raised else None
+        report = render.CaseReport(**shown, outcome=made.outcome, message=made.message, line=made.line)
+        return report, Seen(reference, variant, False, outcome)
+    observed = made.observed or {}
+    verdict = judge(reference, item, case, variant, made.result, observed)
     message = verdict.detail or verdict.message
-    return render.CaseReport(**shown, outcome="passed" if verdict else "failed", message=message, verdict=verdict)
+    report = render.CaseReport(**shown, outcome="passed" if verdict else "failed", message=message, verdict=verdict)
+    return report, Seen(reference, variant, bool(verdict), Outcome(result=made.result, observed=observed))
 
 
 def _find(name: str, folder: Path) -> tuple[tuple[Reference, Item] | None, str]:

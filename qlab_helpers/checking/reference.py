@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from qlab_helpers.checking.codec import Tree, decode
 
 REFERENCE = Path(__file__).parent.parent / "reference"
-FORMAT = 1
+FORMAT = 2
 
 
 class ReferenceMissing(RuntimeError):
@@ -47,12 +47,15 @@ class Rule:
 class Variant:
     """One set of inputs of a case, with what the solution makes of them.
 
-    ``observed`` holds the expected values, after the call, of the arguments that ``Case.observe`` names.
+    ``observed`` holds the expected values, after the call, of the arguments that ``Case.observe`` names. ``wrong``
+    holds, by misconception, what comes out of it here: {"result": ..., "observed": ...} or {"raised": type}; one that
+    is not named passes.
     """
 
     args: Tree
     expected: Tree
     observed: dict[str, Tree] = field(default_factory=dict)
+    wrong: dict[str, Tree] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Item:
     uses: tuple[str, ...]  # other graded functions that this one may call
     choices: tuple[str, ...]  # for an answer that is a choice: what may be answered
     cases: tuple[Case, ...]
+    misconceptions: dict[str, str] = field(default_factory=dict)  # name -> the hint that it deserves
 
 
 @dataclass(frozen=True)

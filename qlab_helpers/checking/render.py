@@ -37,6 +37,7 @@ div.qlab-check table.cases th, div.qlab-check table.cases td { text-align: left 
 .qlab-check .numbers mark { color: inherit; background: none; font-weight: 700; text-decoration: underline; }
 .qlab-check .numbers td.first { outline: 2px solid var(--jp-error-color1, var(--bad)); }
 .qlab-check .pair { display: flex; flex-wrap: wrap; gap: 0 24px; overflow-x: auto; }
+.qlab-check .diagnosis { padding: 6px 10px; background: var(--jp-layout-color2, var(--soft)); }
 .qlab-check pre { white-space: pre-wrap; margin: 6px 0; padding: 4px 8px; color: inherit;
  background: var(--jp-layout-color2, var(--soft)); }
 .qlab-check img { max-width: 100%; background: #ffffff; }
@@ -60,13 +61,15 @@ class CaseReport:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """``notice`` is a sentence that takes the place of the cases, when there was nothing to check."""
+    """``notice`` is a sentence that takes the place of the cases, when there was nothing to check; ``diagnosis`` one
+    that says which known mistake it is."""
 
     name: str
     points: float = 0.0
     earned: float = 0.0
     cases: tuple[CaseReport, ...] = ()
     notice: str = ""
+    diagnosis: str = ""
 
     @property
     def headline(self) -> str:
@@ -93,6 +96,8 @@ def as_html(report: Report) -> str:
         '<th scope="col">What it tests</th></tr>'
         f"</thead><tbody>{rows}</tbody></table>",
     ]
+    if report.diagnosis:
+        parts.insert(1, f'<p class="diagnosis"><strong>Diagnosis:</strong> {_text(report.diagnosis)}</p>')
     failing = report.failing
     if failing is not None:
         parts += _failure_html(failing)
@@ -107,6 +112,8 @@ def as_text(report: Report) -> str:
     wide = max(len(case.outcome) for case in report.cases)
     lines = [f"{report.name}: {report.headline}"]
     lines += [f"  {case.outcome:<{wide}}  {case.name}: {case.tests}" for case in report.cases]
+    if report.diagnosis:
+        lines += ["", f"Diagnosis: {report.diagnosis}"]
     case = report.failing
     if case is not None:
         lines += ["", f"{case.name}: {case.message}"]

@@ -95,7 +95,7 @@ def test_an_unknown_lab_is_named_with_those_there_are(reference, tmp_path):
 
 def test_a_file_of_another_format_is_refused(reference, tmp_path):
     path, _ = save_reference(reference, tmp_path)
-    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(ReferenceMissing, match="another version"):
         load_reference("lab", tmp_path)
 
