@@ -199,9 +199,9 @@ SCALE_AND_ZERO_POINT = ItemRecipe(
         ),
         CaseRecipe(
             "four bits",
-            lambda draw: between(draw, (2, 3, 4, 5), -5, 2, 4),
-            tests="A batch of feature maps at 4 bits, with more values below zero than above.",
-            hint="One scale and one zero point for the whole tensor: take minimum and maximum over all dimensions.",
+            lambda draw: (between(draw, (2, 3, 4, 5), -5, 2, 4)[0].requires_grad_(), 4),
+            tests="A parameter of four dimensions at 4 bits, with more values below zero than above.",
+            hint="One scale and one zero point: take minimum and maximum over all dimensions; detach before numpy().",
             visible=False,
         ),
         CaseRecipe(
