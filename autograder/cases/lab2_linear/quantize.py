@@ -127,15 +127,15 @@ QUANTIZE = ItemRecipe(
             visible=False,
         ),
         quantize(
-            "scale for each filter",
+            "scale and zero point for each filter",
             lambda draw: (
                 near_steps(draw, (5, 2, 3, 3), scale := per_filter(draw), -9, 9).requires_grad_(),
                 4,
                 scale,
-                0,
+                draw.permutation(5).reshape(5, 1, 1, 1) - 2,
             ),
-            tests="A parameter of four dimensions, with one scale for each filter, at 4 bits.",
-            hint="The scale, of shape (5, 1, 1, 1), broadcasts as it is; a parameter must not be written into.",
+            tests="A parameter of four dimensions, with one scale and one zero point for each filter, at 4 bits.",
+            hint="Tensors of shape (5, 1, 1, 1) broadcast as they are; a parameter must not be written into.",
             visible=False,
         ),
         quantize(

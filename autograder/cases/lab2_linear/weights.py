@@ -10,6 +10,9 @@ from qlab_helpers.checking.reference import Rule
 from . import homework
 from .margins import limits, near_steps
 
+scales = partial(CaseRecipe, observe=("weight",))
+
+
 channels = partial(CaseRecipe, observe=("tensor",))
 
 
@@ -49,38 +52,45 @@ WEIGHT_SCALE = ItemRecipe(
     "get_quantization_scale_for_weight",
     outputs=(Rule("scale", kind="number", rtol=1e-6),),
     cases=(
-        CaseRecipe(
+        scales(
             "largest weight positive",
             lambda draw: (with_extreme(draw, (4, 6), 1.75), 8),
             tests="The largest weight is 1.75; at 8 bits it becomes 127.",
             hint="The largest weight belongs to the largest integer, and zero to zero.",
         ),
-        CaseRecipe(
+        scales(
             "largest weight negative",
             lambda draw: (with_extreme(draw, (4, 6), -2.5), 8),
             tests="The weight that is farthest from zero is negative.",
             hint="The range is symmetric: what counts is how far from zero a weight is.",
         ),
-        CaseRecipe(
+        scales(
             "all zeros",
             lambda draw: (torch.zeros(3, 4), 8),
             tests="A weight of zeros is treated as if its largest weight were 5e-7.",
             hint="A scale of 0 could not be divided by; the function's text names the least range.",
         ),
-        CaseRecipe(
+        scales(
             "two bits",
             lambda draw: (with_extreme(draw, (2, 9), draw.integer(9, 40) / 8), 2),
             tests="At 2 bits the largest integer is 1, and the scale is the largest weight.",
             hint="Work out q_max for 2 bits: the range depends on the bit width.",
         ),
-        CaseRecipe(
+        scales(
             "four bits",
             lambda draw: (with_extreme(draw, (3, 2, 3, 3), -draw.integer(9, 40) / 8).requires_grad_(), 4),
             tests="At 4 bits the largest integer is 7; the weight is a parameter.",
             hint="Take the largest integer of the bit width, not the number of integers, and detach before numpy().",
             visible=False,
         ),
-        CaseRecipe(
+        scales(
+            "negative weights only",
+            lambda draw: (-draw.floats((5, 3), 0.5, 3), 8),
+            tests="All weights are negative.",
+            hint="Take magnitudes first, their maximum then: the largest negative weight is nearest to zero.",
+            visible=False,
+        ),
+        scales(
             "tiny weights",
             lambda draw: (draw.floats((4, 4), -3, 3) * 1e-8, 8),
             tests="Weights far below 5e-7 give the same scale as zeros.",

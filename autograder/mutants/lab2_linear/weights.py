@@ -11,6 +11,16 @@ WEIGHT_SCALE = Bank(
             ("weight.abs().max()", "weight.max()"),
         ),
         wrong(
+            "magnitude of the largest weight",
+            "Your function finds the largest weight first and takes its magnitude then; do it the other way round.",
+            ("weight.abs().max()", "weight.max().abs()"),
+        ),
+        wrong(
+            "changes the weight",
+            "Your function turns the caller's weight into magnitudes in place; leave it as it is.",
+            ("weight.abs()", "weight.detach().abs_()"),
+        ),
+        wrong(
             "smallest magnitude",
             "Your function takes the magnitude that is nearest to zero; take the one that is farthest from it.",
             ("weight.abs().max()", "weight.abs().min()"),
