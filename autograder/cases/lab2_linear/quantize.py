@@ -127,15 +127,15 @@ QUANTIZE = ItemRecipe(
             visible=False,
         ),
         quantize(
-            "scale for each filter",
+            "scale and zero point for each filter",
             lambda draw: (
                 near_steps(draw, (5, 2, 3, 3), scale := per_filter(draw), -9, 9).requires_grad_(),
                 4,
                 scale,
-                0,
+                draw.permutation(5).reshape(5, 1, 1, 1) - 2,
             ),
-            tests="A parameter of four dimensions, with one scale for each filter, at 4 bits.",
-            hint="The scale, of shape (5, 1, 1, 1), broadcasts as it is; a parameter must not be written into.",
+            tests="A parameter of four dimensions, with one scale and one zero point for each filter, at 4 bits.",
+            hint="Tensors of shape (5, 1, 1, 1) broadcast as they are; a parameter must not be written into.",
             visible=False,
         ),
         quantize(
@@ -199,9 +199,9 @@ SCALE_AND_ZERO_POINT = ItemRecipe(
         ),
         CaseRecipe(
             "four bits",
-            lambda draw: between(draw, (2, 3, 4, 5), -5, 2, 4),
-            tests="A batch of feature maps at 4 bits, with more values below zero than above.",
-            hint="One scale and one zero point for the whole tensor: take minimum and maximum over all dimensions.",
+            lambda draw: (between(draw, (2, 3, 4, 5), -5, 2, 4)[0].requires_grad_(), 4),
+            tests="A parameter of four dimensions at 4 bits, with more values below zero than above.",
+            hint="One scale and one zero point: take minimum and maximum over all dimensions; detach before numpy().",
             visible=False,
         ),
         CaseRecipe(

@@ -10,6 +10,9 @@ from qlab_helpers.checking.reference import Rule
 from . import homework
 from .margins import limits, near_steps
 
+scales = partial(CaseRecipe, observe=("weight",))
+
+
 channels = partial(CaseRecipe, observe=("tensor",))
 
 
@@ -41,43 +44,53 @@ def bias_arguments(draw: Draw, shape: tuple[int, ...], input_scale: float, high:
     return values, weight_scale, input_scale
 
 
+def parameter(values: torch.Tensor, *others) -> tuple:
+    return values.requires_grad_(), *others
+
+
 WEIGHT_SCALE = ItemRecipe(
     "get_quantization_scale_for_weight",
     outputs=(Rule("scale", kind="number", rtol=1e-6),),
     cases=(
-        CaseRecipe(
+        scales(
             "largest weight positive",
             lambda draw: (with_extreme(draw, (4, 6), 1.75), 8),
             tests="The largest weight is 1.75; at 8 bits it becomes 127.",
             hint="The largest weight belongs to the largest integer, and zero to zero.",
         ),
-        CaseRecipe(
+        scales(
             "largest weight negative",
             lambda draw: (with_extreme(draw, (4, 6), -2.5), 8),
             tests="The weight that is farthest from zero is negative.",
             hint="The range is symmetric: what counts is how far from zero a weight is.",
         ),
-        CaseRecipe(
+        scales(
             "all zeros",
             lambda draw: (torch.zeros(3, 4), 8),
             tests="A weight of zeros is treated as if its largest weight were 5e-7.",
             hint="A scale of 0 could not be divided by; the function's text names the least range.",
         ),
-        CaseRecipe(
-            "four bits",
-            lambda draw: (with_extreme(draw, (3, 2, 3, 3), -draw.integer(9, 40) / 8), 4),
-            tests="At 4 bits the largest integer is 7.",
-            hint="Take the largest integer of the bit width, not the number of integers.",
-            visible=False,
-        ),
-        CaseRecipe(
+        scales(
             "two bits",
             lambda draw: (with_extreme(draw, (2, 9), draw.integer(9, 40) / 8), 2),
             tests="At 2 bits the largest integer is 1, and the scale is the largest weight.",
-            hint="Work out q_max for 2 bits.",
+            hint="Work out q_max for 2 bits: the range depends on the bit width.",
+        ),
+        scales(
+            "four bits",
+            lambda draw: (with_extreme(draw, (3, 2, 3, 3), -draw.integer(9, 40) / 8).requires_grad_(), 4),
+            tests="At 4 bits the largest integer is 7; the weight is a parameter.",
+            hint="Take the largest integer of the bit width, not the number of integers, and detach before numpy().",
             visible=False,
         ),
-        CaseRecipe(
+        scales(
+            "negative weights only",
+            lambda draw: (-draw.floats((5, 3), 0.5, 3), 8),
+            tests="All weights are negative.",
+            hint="Take magnitudes first, their maximum then: the largest negative weight is nearest to zero.",
+            visible=False,
+        ),
+        scales(
             "tiny weights",
             lambda draw: (draw.floats((4, 4), -3, 3) * 1e-8, 8),
             tests="Weights far below 5e-7 give the same scale as zeros.",
@@ -136,15 +149,15 @@ PER_CHANNEL = ItemRecipe(
         ),
         channels(
             "depthwise convolution",
-            lambda draw: (weight(draw, (6, 1, 3, 3), 8), 8),
-            tests="A weight with one input channel.",
-            hint="The number of scales is the first number of the weight's shape.",
+            lambda draw: (weight(draw, (6, 1, 3, 3), 8).requires_grad_(), 8),
+            tests="A parameter with one input channel.",
+            hint="The number of scales is the first number of the weight's shape; never write into a parameter.",
             visible=False,
         ),
         channels(
-            "transposed matrix",
-            lambda draw: (weight(draw, (5, 8), 8).t().contiguous().t(), 8),
-            tests="A weight that is not contiguous in memory.",
+            "transposed kernels",
+            lambda draw: (weight(draw, (5, 2, 3, 4), 8).transpose(2, 3), 8),
+            tests="The weight of a convolution that is not contiguous in memory.",
             hint="view() refuses such a tensor; reshape() and select() do not.",
             visible=False,
         ),
@@ -198,9 +211,9 @@ BIAS = ItemRecipe(
         ),
         biases(
             "input scale above one",
-            lambda draw: bias_arguments(draw, (7, 1, 1, 1), 3.7, 900),
-            tests="An input scale that is larger than one.",
-            hint="The scale of a product is the product of the scales.",
+            lambda draw: parameter(*bias_arguments(draw, (7, 1, 1, 1), 3.7, 900)),
+            tests="A parameter, and an input scale that is larger than one.",
+            hint="The scale of a product is the product of the scales; detach a parameter before numpy().",
             visible=False,
         ),
         biases(
