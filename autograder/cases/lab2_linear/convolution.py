@@ -38,8 +38,8 @@ SHIFT_CONV2D = ItemRecipe(
         ),
         shift(
             "negative zero point",
-            lambda draw: shift_arguments(draw, (3, 5, 3, 3), -128),
-            tests="The zero point of features after a ReLU, -128.",
+            lambda draw: shift_arguments(draw, (3, 3, 3, 3), -128),
+            tests="The zero point of features after a ReLU, -128, and a weight of 3x3x3x3.",
             hint="Sum over three dimensions: the one that is left belongs to the output channels.",
         ),
         shift(
@@ -102,9 +102,9 @@ CONV2D = ItemRecipe(
         ),
         layer(
             "no bias",
-            lambda draw: conv2d_arguments(draw, 2, (3, 4), (4, 3), biased=False),
-            tests="The bias is None.",
-            hint="Add a bias only if there is one.",
+            lambda draw: conv2d_arguments(draw, 2, (3, 4), (4, 3), biased=False, bits=4, weight_bits=2),
+            tests="The bias is None, and outputs of 4 bits lie in [-8, 7], although the weights have 2 bits.",
+            hint="Add a bias only if there is one; feature_bitwidth decides the range of the output.",
         ),
         layer(
             "groups",
@@ -121,8 +121,8 @@ CONV2D = ItemRecipe(
         ),
         layer(
             "four bits",
-            lambda draw: conv2d_arguments(draw, 3, (4, 2), (4, 5), bits=4),
-            tests="Outputs of 4 bits lie in [-8, 7].",
+            lambda draw: conv2d_arguments(draw, 3, (4, 2), (4, 5), bits=4, weight_bits=2),
+            tests="Outputs of 4 bits lie in [-8, 7], although the weights have 2 bits.",
             hint="feature_bitwidth decides the range of the output.",
             visible=False,
         ),

@@ -99,7 +99,6 @@ FUSE = ItemRecipe(
             lambda draw: layers(draw, 3, 4, variance=(2**-17, 2**-14)),
             tests="Variances are as small as eps, so that it matters where eps is added.",
             hint="eps stands under the root, beside the variance.",
-            visible=False,
         ),
         CaseRecipe(
             "another eps",

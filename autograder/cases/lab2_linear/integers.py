@@ -1,6 +1,6 @@
 """Arguments for the integer layers: quantized tensors, scales and zero points as real layers have them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -16,11 +16,13 @@ def linear_arguments(
     shape: tuple[int, int, int],
     *,
     bits: int = 8,
+    weight_bits: int | None = None,
     zero_points: tuple[int, int] | None = None,
     scales: tuple[float, float] | None = None,
     biased: bool = True,
 ) -> tuple:
-    """Arguments of ``quantized_linear``; ``shape`` is (batch, inputs, outputs), ``bits`` is for features and weights.
+    """Arguments of ``quantized_linear``; ``shape`` is (batch, inputs, outputs), ``bits`` is for features, and
+    for weights that have no ``weight_bits``.
 
     ``scales`` are those of input and weight, by default odd ones, one for each output. The output scale is chosen such
     that a few outputs saturate; with ``scales`` given, it is a power of two.
@@ -28,10 +30,12 @@ def linear_arguments(
     batch, inputs, outputs = shape
 
     def make() -> tuple:
-        features, weight = draw.int8((batch, inputs), bits), draw.int8((outputs, inputs), bits)
+        features, weight = draw.int8((batch, inputs), bits), draw.int8((outputs, inputs), weight_bits or bits)
         return _scaled(draw, (features, weight), linear(features.double(), weight.double()), bits, scales, biased)
 
-    made = redraw(partial(_with_zero_points, draw, make, bits, zero_points), partial(_is_clear, bits=bits))
+    made = redraw(
+        partial(_with_zero_points, draw, make, (bits, weight_bits or bits), zero_points), partial(_is_clear, bits=bits)
+    )
     return made[0]
 
 
@@ -47,23 +51,26 @@ def conv2d_arguments(
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
     bits: int = 8,
+    weight_bits: int | None = None,
     zero_points: tuple[int, int] | None = None,
     scales: tuple[float, float] | None = None,
     biased: bool = True,
 ) -> tuple:
-    """Arguments of ``quantized_conv2d``; ``channels`` is (inputs, outputs), ``padding`` (left, right, top, bottom)."""
+    """Arguments of ``quantized_conv2d``; ``channels`` is (inputs, outputs), ``padding`` (left, right, top, bottom).
+
+    ``bits`` and ``weight_bits`` as in ``linear_arguments``."""
     inputs, outputs = channels
 
     def make(input_zero_point: int) -> tuple:
         features = draw.int8((batch, inputs, *size), bits)
-        weight = draw.int8((outputs, inputs // groups, *kernel), bits)
+        weight = draw.int8((outputs, inputs // groups, *kernel), weight_bits or bits)
         padded = pad(features.double(), tuple(padding), value=input_zero_point)
         sums = conv2d(padded, weight.double(), None, stride, 0, dilation, groups)
         return _scaled(draw, (features, weight), sums, bits, scales, biased)
 
     def layer() -> tuple[tuple, torch.Tensor]:
         pair = zero_points or _zero_points(draw, bits)
-        return _with_zero_points(draw, partial(make, pair[0]), bits, pair)
+        return _with_zero_points(draw, partial(make, pair[0]), (bits, weight_bits or bits), pair)
 
     made = redraw(layer, partial(_is_clear, bits=bits))
     return (*made[0], stride, tuple(padding), dilation, groups)
@@ -129,11 +136,13 @@ def _scaled(
     return (*integers, bias), (input_scale, weight_scale, output_scale), sums * multiplier
 
 
-def _with_zero_points(draw: Draw, make, bits: int, zero_points: tuple[int, int] | None) -> tuple[tuple, torch.Tensor]:
+def _with_zero_points(
+    draw: Draw, make: Callable[[], tuple], bits: tuple[int, int], zero_points: tuple[int, int] | None
+) -> tuple[tuple, torch.Tensor]:
     """All ten arguments that both layers have, and the exact output before rounding."""
-    pair = zero_points or _zero_points(draw, bits)
+    pair = zero_points or _zero_points(draw, bits[0])
     tensors, scales, scaled = make()
-    return (*tensors, bits, bits, *pair, *scales), scaled + pair[1]
+    return (*tensors, *bits, *pair, *scales), scaled + pair[1]
 
 
 def _is_clear(made: tuple[tuple, torch.Tensor], *, bits: int) -> bool:

@@ -122,8 +122,8 @@ LINEAR = ItemRecipe(
         ),
         layer(
             "four bits",
-            lambda draw: linear_arguments(draw, (5, 12, 3), bits=4),
-            tests="Outputs of 4 bits lie in [-8, 7].",
+            lambda draw: linear_arguments(draw, (5, 12, 3), bits=4, weight_bits=2),
+            tests="Outputs of 4 bits lie in [-8, 7], although the weights have 2 bits.",
             hint="feature_bitwidth decides the range of the output.",
         ),
         layer(
