@@ -1,0 +1,6 @@
+"""Wrong and right implementations for lab 1: codebooks, sizes and short answers, Huffman's bound."""
+
+from .huffman import HUFFMAN
+from .sizes import CODEBOOK_SIZE, COLOURS
+
+BANK = (COLOURS, CODEBOOK_SIZE, HUFFMAN)
