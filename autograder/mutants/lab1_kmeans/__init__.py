@@ -1,6 +1,7 @@
 """Wrong and right implementations for lab 1: codebooks, sizes and short answers, Huffman's bound."""
 
+from .codebooks import QUANTIZE
 from .huffman import HUFFMAN
 from .sizes import CODEBOOK_SIZE, COLOURS
 
-BANK = (COLOURS, CODEBOOK_SIZE, HUFFMAN)
+BANK = (QUANTIZE, COLOURS, CODEBOOK_SIZE, HUFFMAN)
