@@ -64,8 +64,8 @@ QUANTIZE = ItemRecipe(
         ),
         quantize(
             "convolution weight",
-            lambda draw: (bell(draw, (8, 4, 3, 3)), 3),
-            tests="A weight with four dimensions is quantized at 3 bits and keeps its shape.",
+            lambda draw: (bell(draw, (8, 4, 3, 3)), 4),
+            tests="A weight with four dimensions is quantized at 4 bits and keeps its shape.",
             hint="The clustering wants one column, (n, 1); the decoded values go back into the shape of the tensor.",
         ),
         quantize(
