@@ -121,7 +121,7 @@ def _variant(item: Item, recipe: CaseRecipe, number: int, solution: Mapping[str,
     if not isinstance(made, tuple):
         raise BuildError(f"{place} must make a tuple of arguments, not {type(made).__name__}")
     args = _store(made, f"{prefix}/args.", tensors, place)
-    _mark_transposed(args, made)
+    _mark_transposed(args, made, place)
     result, observed = _solve(item, recipe, args, tensors, solution, seed)
     expected = result
     if recipe.expected is not None:
@@ -173,11 +173,13 @@ def _store(value: Any, prefix: str, tensors: Tensors, place: str) -> Tree:
     return tree
 
 
-def _mark_transposed(args: Tree, made: tuple) -> None:
+def _mark_transposed(args: Tree, made: tuple, place: str) -> None:
     """Tensors are stored contiguous; an argument on purpose transposed in memory is transposed again when read."""
     for node, value in zip(args["tuple"], made, strict=True):
-        if isinstance(value, torch.Tensor) and value.dim() >= 2 and not value.is_contiguous():
-            node["transposed"] = value.transpose(-1, -2).is_contiguous()
+        if isinstance(value, torch.Tensor) and not value.is_contiguous():
+            if value.dim() < 2 or not value.transpose(-1, -2).is_contiguous():
+                raise BuildError(f"{place} has a tensor whose layout cannot be kept; transpose its last two dimensions")
+            node["transposed"] = True
 
 
 def _check_items(lab: LabSource, recipes: Sequence[ItemRecipe], solution: Mapping[str, Any]) -> None:

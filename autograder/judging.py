@@ -5,7 +5,6 @@ values: an exception's text could carry the inputs out, so only the type of a bu
 """
 
 import builtins
-import contextlib
 import re
 from typing import Any
 
@@ -15,7 +14,7 @@ from autograder.results import CaseResult
 from autograder.session import BUDGET_USED, RawOutcome
 from qlab_helpers.checking.codec import CodecError, decode, unpack
 from qlab_helpers.checking.compare import judge
-from qlab_helpers.checking.diagnosis import Outcome, Seen
+from qlab_helpers.checking.diagnosis import UNREADABLE, Outcome, Seen
 from qlab_helpers.checking.reference import Item
 from qlab_helpers.checking.values import clean, value_lines
 
@@ -56,9 +55,11 @@ def seen(stored: StoredCase, number: int, raw: RawOutcome, *, passed: bool) -> S
     if raw.outcome == "raised":
         outcome = Outcome(raised=_last_line(clean(raw.detail, MAX_TRACEBACK)).split(":")[0])
     elif raw.outcome == "returned" and not passed:
-        with contextlib.suppress(CodecError, KeyError, AttributeError):
+        try:
             result, observed = _values(raw.reply)
-            outcome = Outcome(result=result, observed=observed)
+        except (CodecError, KeyError, AttributeError):
+            result, observed = UNREADABLE, {}
+        outcome = Outcome(result=result, observed=observed)
     return Seen(stored.reference, variant, passed, outcome)
 
 

@@ -48,8 +48,7 @@ def kill_matrix(proof: Proof, *, automatic: bool = True) -> Group:
             if mutant in proof.equivalent:
                 continue
             dots = ["●" if case in killers else "" for case in proof.cases]
-            shown = mutant.split(" -> ")[-1]  # of an automatic one, the line as it is now
-            table.add_row(Text(shown, style="" if killers else "bold red"), *dots)
+            table.add_row(Text(mutant, style="" if killers else "bold red"), *dots)
         table.add_section()
     cases = [
         Text(f"{number:3d}  {case}", style="green" if case in proof.visible else "cyan")

@@ -15,6 +15,7 @@ from autograder.solution import named_tuples, repeatable, silent
 from qlab_helpers.checking.call import SEED
 from qlab_helpers.checking.codec import Tensors, Tree, encode
 from qlab_helpers.checking.compare import judge
+from qlab_helpers.checking.diagnosis import readable
 from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 
 Namespaces = dict[str, dict[str, Any]]  # of each misconception, by name
@@ -88,7 +89,7 @@ def _call(function: Any, arguments: tuple) -> Any:
 
 
 def _stored(result: Any, observed: Mapping[str, Any], prefix: str, own: Tensors) -> Tree:
-    tree, tensors = encode(result, prefix=f"{prefix}result.")
+    tree, tensors = encode(readable(result), prefix=f"{prefix}result.")
     nodes = {}
     for name, value in observed.items():
         nodes[name], more = encode(value, prefix=f"{prefix}observed.{name}.")

@@ -2,11 +2,12 @@
 
 Arithmetic and comparisons exchanged, operands swapped, terms and factors dropped, numbers off by one, another rounding,
 clamps and casts left out, another dtype, another dimension, options left out, conditions turned round, statements
-deleted. A mutant is named by its line before and after, so that a list of equivalent ones stays readable and true.
+deleted. A mutant is named by what stands in its line before and after, so that a list of them can be read.
 """
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,13 +32,14 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.IsNot: (ast.Is,),
 }
 EXCHANGED = {"min": "max", "max": "min", "heappop": "heappush"}
+WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 #: Methods without which a value is still of use: x.clamp(low, high) -> x.
 DROPPED = ("clamp", "round", "to", "double", "detach", "reshape", "abs", "expand", "sqrt", "item")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    name: str  # "line before -> line after"
+    name: str  # "4: torch.round -> torch.floor": the line without docstring, what stood there, what stands there now
     source: str
 
 
@@ -110,7 +112,8 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.AugAssign):
             yield ast.Assign([node.target], node.value)
     elif isinstance(node, ast.Tuple) and len(node.elts) >= 2 and isinstance(node.ctx, ast.Load):
-        yield ast.Tuple([node.elts[1], node.elts[0], *node.elts[2:]], node.ctx)
+        if not all(isinstance(one, ast.Constant) for one in node.elts):  # such as dimensions to sum over
+            yield ast.Tuple([node.elts[1], node.elts[0], *node.elts[2:]], node.ctx)
         yield from (ast.Tuple([*node.elts[:at], *node.elts[at + 1 :]], node.ctx) for at in range(len(node.elts)))
 
 
@@ -140,15 +143,23 @@ def _call(node: ast.Call) -> Iterator[ast.AST]:
         yield node.args[0]
     for at in range(len(node.keywords)):
         yield ast.Call(function, node.args, [*node.keywords[:at], *node.keywords[at + 1 :]])
-    if len(node.args) >= 2:
+    if len(node.args) >= 2 and name not in ("min", "max"):  # whose order does nothing
         yield ast.Call(function, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
 
 
 def _name(before: str, after: str) -> str:
-    """The first line that differs, before and after."""
+    """The first line that differs, by its number, and what stands there before and after: "3: + -> -"."""
     old, new = before.splitlines(), after.splitlines()
-    at = next(
-        (at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)) - 1
-    )
-    lines = [text[at].strip() if at < len(text) else "" for text in (old, new)]
-    return f"{lines[0]} -> {lines[1]}"
+    same = [one == other for one, other in zip(old, new, strict=False)]
+    at = same.index(False) if False in same else min(len(old), len(new)) - 1
+    words = [WORDS.findall(text[at].strip()) if at < len(text) else [] for text in (old, new)]
+    start = _common(*words)
+    end = _common(words[0][start:][::-1], words[1][start:][::-1])
+    parts = ["".join(one[start : len(one) - end]) or "nothing" for one in words]
+    return f"{at + 1}: {parts[0]} -> {parts[1]}"
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    """How many words both begin with."""
+    differ = [first != second for first, second in zip(one, other, strict=False)]
+    return differ.index(True) if True in differ else len(differ)

@@ -137,16 +137,26 @@ def _prove(course: Course, materials: Materials, lab: LabSource, bank: Bank, *, 
 
 
 def _is_redundant(materials: Materials, proof: Proof, wrong: dict[str, Trial], case: str) -> bool:
-    """Without ``case`` every mutant still loses points, and every misconception is still told from the others."""
-    kills = [*proof.kills.values(), *(proof.auto_kills[name] for name in proof.auto_kills.keys() - proof.equivalent)]
-    if any(killers == (case,) for killers in kills):
+    """Without ``case`` the proof would be no weaker.
+
+    Every mutant still loses points. A visible case is also needed where it alone shows a misconception to the student
+    or lets the check tell which it is; a hidden one, where it alone kills a mutant for whom the visible answers were
+    copied.
+    """
+    peers = [one for one in proof.cases if (one in proof.visible) == (case in proof.visible)]
+    auto = [proof.auto_kills[name] for name in proof.auto_kills.keys() - proof.equivalent.keys()]
+    kills = [*proof.kills.values(), *auto]
+    alone = [killers for killers in kills if killers == (case,)]
+    shown = proof.kills.values() if case in proof.visible else kills
+    alone += [killers for killers in shown if [one for one in killers if one in peers] == [case]]
+    if alone:
         return False
-    return all(
-        found is not None and found.name == name
-        for name, trial in wrong.items()
-        if set(proof.diagnosed[name]) == {name}
-        for found in (diagnosis_of(materials, proof.function, trial, 0, without=case),)
-    )
+    for name, trial in wrong.items():
+        for visible, told in ((False, set(proof.diagnosed[name])), (True, {proof.checked[name]})):
+            found = diagnosis_of(materials, proof.function, trial, 0, visible=visible, without=case)
+            if told == {name} and (found is None or found.name != name):
+                return False
+    return True
 
 
 def _numbered(automatic: dict[str, str]) -> dict[str, str]:

@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.codec import CodecError, Other, decode, encode
 from qlab_helpers.checking.outputs import different, judge_output
 from qlab_helpers.checking.reference import Item, Reference, Rule, Variant
 
 #: "Looks like" a misconception: of the cases that either of them fails, at least so many come out the same.
 SHARE = 2 / 3
 LEAST = 2
+UNREADABLE = Other("inconsistent layer")
 UNCERTAIN = "This looks like a known mistake."
 
 
@@ -94,12 +95,21 @@ def alike(item: Item, one: Outcome, other: Outcome) -> bool:
     """Do two outcomes show the same mistake? Values are compared as leniently as the rules compare with right ones."""
     if one.raised or other.raised:
         return one.raised == other.raised
+    other = replace(other, result=readable(other.result))
     if item.judge == "codebook":
         return _same_codebook(item, one, other)
     if not _same_result(item.outputs, one.result, other.result):
         return False
     rule = item.outputs[0] if item.outputs else Rule("argument", rtol=1e-5, atol=1e-6)
     return all(_same_value(value, other.observed.get(name), rule) for name, value in one.observed.items())
+
+
+def readable(value: Any) -> Any:
+    """The value as it comes out of a message or a file; a layer that contradicts itself does not."""
+    try:
+        return decode(*encode(value))
+    except CodecError:
+        return UNREADABLE
 
 
 def _same_result(rules: tuple[Rule, ...], one: Any, other: Any) -> bool:

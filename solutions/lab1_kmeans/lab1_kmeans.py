@@ -245,7 +245,7 @@ for name, parameter in VGG().named_parameters():
 def huffman_size_bits(labels: torch.Tensor) -> int:
     """Bits that all labels take together under an optimal Huffman code; the table of code words is not counted.
 
-    labels: int64, shape (n,), n >= 1; any integers, and not every integer need occur. If all labels are equal, the
+    labels: int64, shape (n,), n >= 1; integers >= 0, not all of which need occur. If all labels are equal, the
     answer is 0: there is nothing to tell apart. (`heapq` keeps a list whose smallest element is popped first.)
     """
     ### BEGIN SOLUTION

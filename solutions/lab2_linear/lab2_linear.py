@@ -115,7 +115,7 @@ def linear_quantize(
     fp_tensor: torch.Tensor,
     bitwidth: int,
     scale: float | torch.Tensor,
-    zero_point: int | torch.Tensor,
+    zero_point: int,
     dtype: torch.dtype = torch.int8,
 ) -> torch.Tensor:
     """Quantize a tensor: round(fp_tensor / scale) + zero_point, saturated to the integers of `bitwidth` bits.
@@ -124,7 +124,7 @@ def linear_quantize(
         fp_tensor: float32, any shape; not changed. It may be a parameter (requires_grad) or not contiguous.
         bitwidth: bits of the result, 2 to 8 for int8; 32 with dtype=torch.int32, for a bias.
         scale: a positive float, or a float32 tensor that broadcasts with fp_tensor, such as (oc, 1, 1, 1).
-        zero_point: an int, or an integer tensor that broadcasts with fp_tensor.
+        zero_point: an int.
         dtype: integer type of the result.
 
     Returns:
@@ -442,13 +442,13 @@ for bits in (8, 4, 2):
 
 # %% solution="linear_quantize_bias_per_output_channel"
 def linear_quantize_bias_per_output_channel(
-    bias: torch.Tensor, weight_scale: torch.Tensor | float, input_scale: float
+    bias: torch.Tensor, weight_scale: torch.Tensor, input_scale: float
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Quantize a bias to 32 bits with the scale weight_scale * input_scale and the zero point 0.
+    """Quantize a bias to 32 bits, saturated, with the scale weight_scale * input_scale and the zero point 0.
 
     Args:
         bias: float32, (oc,); not changed. It may be a parameter (requires_grad).
-        weight_scale: float32, (oc, 1) or (oc, 1, 1, 1), or one float for all channels.
+        weight_scale: float32, (oc, 1) or (oc, 1, 1, 1).
         input_scale: a float.
 
     Returns:
@@ -456,8 +456,7 @@ def linear_quantize_bias_per_output_channel(
         would broadcast to (oc, oc).
     """
     ### BEGIN SOLUTION
-    scale = torch.as_tensor(weight_scale, dtype=torch.float32, device=bias.device).reshape(-1) * input_scale
-    scale = scale.expand(len(bias))
+    scale = weight_scale.reshape(-1) * input_scale
     return linear_quantize(bias, 32, scale, 0, dtype=torch.int32), scale, 0
     ### END SOLUTION
 

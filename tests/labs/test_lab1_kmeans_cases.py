@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from fast_pytorch_kmeans import KMeans
 
 from autograder.authoring import load_recipes
 from autograder.course import load_course
@@ -48,71 +47,6 @@ def test_a_solution_with_kmeans1d_passes(name):
     with lab["use_clustering"](KMeans1d):
         for seed in range(HIDDEN_VARIANTS):
             assert judged(lab["k_means_quantize"], case(name).make(Draw(seed)))
-
-
-def decode(tensor: torch.Tensor, centroids: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    tensor.copy_(centroids[labels].reshape(tensor.shape))
-    return centroids, labels
-
-
-def with_clusters(count: Callable[[int], int]) -> Callable:
-    """k-means as in the solution, but with ``count(bitwidth)`` clusters."""
-
-    def quantize(tensor, bitwidth=4, codebook=None):
-        kmeans = KMeans(count(bitwidth))
-        labels = kmeans.fit_predict(tensor.reshape(-1, 1))
-        return decode(tensor, *(codebook or (kmeans.centroids.reshape(-1), labels)))
-
-    return quantize
-
-
-def even_grid(tensor, bitwidth=4, codebook=None):
-    grid = torch.linspace(float(tensor.min()), float(tensor.max()), 1 << bitwidth)
-    return decode(tensor, grid, (tensor.reshape(-1, 1) - grid).abs().argmin(dim=1))
-
-
-def equal_counts(tensor, bitwidth=4, codebook=None):
-    flat, clusters = tensor.reshape(-1), 1 << bitwidth
-    ranks = torch.empty(len(flat), dtype=torch.int64)
-    ranks[flat.argsort()] = torch.arange(len(flat))
-    labels = ranks * clusters // len(flat)
-    return decode(tensor, torch.stack([flat[labels == k].mean() for k in range(clusters)]), labels)
-
-
-def not_in_place(tensor, bitwidth=4, codebook=None):
-    return with_clusters(lambda bits: 1 << bits)(tensor.clone(), bitwidth, codebook)
-
-
-def ignores_the_codebook(tensor, bitwidth=4, codebook=None):
-    return with_clusters(lambda bits: 1 << bits)(tensor, bitwidth)
-
-
-def nearest_in_the_codebook(tensor, bitwidth=4, codebook=None):
-    centroids = codebook[0]
-    return decode(tensor, centroids, (tensor.reshape(-1, 1) - centroids).abs().argmin(dim=1))
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("default bit width", with_clusters(lambda bits: 2 * bits)),
-        ("six bits", with_clusters(lambda bits: 2 * bits)),
-        ("eight bits", with_clusters(lambda bits: bits**2)),
-        ("one bit", with_clusters(lambda bits: (1 << bits) - 1)),
-        ("one bit", with_clusters(lambda bits: 1 << (bits + 1))),
-        ("two outliers", even_grid),
-        ("two outliers", equal_counts),
-        ("convolution weight", not_in_place),
-        ("given codebook", not_in_place),
-        ("given codebook", ignores_the_codebook),
-        ("given codebook", nearest_in_the_codebook),
-        ("given codebook of another bit width", nearest_in_the_codebook),
-    ],
-)
-def test_a_likely_mistake_fails(name, wrong):
-    for seed in range(HIDDEN_VARIANTS):
-        torch.manual_seed(seed)
-        assert not judged(wrong, case(name).make(Draw(seed)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The cases of lab 2 accept every right way of computing, and each likely mistake fails at least one of them."""
+"""The cases of lab 2 are as their authors meant them; that they tell right from wrong is proven in test_proofs."""
 
 import copy
 import inspect
@@ -10,29 +10,14 @@ import torch
 from autograder.authoring import load_recipes
 from autograder.course import load_course
 from autograder.recipes import HIDDEN_VARIANTS, CaseRecipe, Draw, ItemRecipe
+from autograder.solution import load_solution
 from qlab_helpers.checking.compare import compare
 from qlab_helpers.checking.reference import Case, Item
 from qlab_helpers.checking.verdict import Verdict
 
-from .lab2_linear_right import FUNCTIONS
-from .lab2_linear_wrong_layers import WRONG_CONV2D, WRONG_FUSE, WRONG_LAYER, WRONG_PREPROCESS
-from .lab2_linear_wrong_tensors import (
-    WRONG_BIAS,
-    WRONG_PER_CHANNEL,
-    WRONG_QUANTIZE,
-    WRONG_SCALE_AND_ZERO_POINT,
-    WRONG_SHIFT,
-    WRONG_SHIFT_CONV2D,
-    WRONG_WEIGHT_SCALE,
-)
-
-ITEMS = {item.name: item for item in load_recipes(load_course(), "lab2_linear")}
-
-
-PARAMETERS = {
-    "quantized_linear": ("input", "weight", "bias"),
-    "quantized_conv2d": ("input", "weight", "bias"),
-}
+COURSE = load_course()
+SOLUTION = load_solution(COURSE, "lab2_linear")
+ITEMS = {item.name: item for item in load_recipes(COURSE, "lab2_linear")}
 
 
 def copied(arguments: tuple) -> tuple:
@@ -44,8 +29,8 @@ def copied(arguments: tuple) -> tuple:
 
 def judged(recipe: ItemRecipe, case: CaseRecipe, function: Callable, seed: int) -> Verdict:
     """What the checks say of ``function``, with the expectation from the first of the right ones."""
-    right = FUNCTIONS[recipe.name][0]
-    parameters = PARAMETERS.get(recipe.name) or tuple(inspect.signature(right).parameters)
+    right = SOLUTION[recipe.name]
+    parameters = tuple(inspect.signature(right).parameters)
     item = Item(recipe.name, "function", "", 1, parameters, recipe.outputs, recipe.judge, (), (), ())
     stored = Case(case.name, case.tests, case.hint, case.visible, 1, case.observe, ())
     before = case.make(Draw(seed))
@@ -59,26 +44,12 @@ def judged(recipe: ItemRecipe, case: CaseRecipe, function: Callable, seed: int) 
     return compare(item, stored, before, expected, observed[0], got, observed[1])
 
 
-def pairs() -> list:
-    return [
-        pytest.param(name, function, id=f"{name}-{function.__name__}")
-        for name, functions in FUNCTIONS.items()
-        for function in functions
-    ]
+ANSWERS = {"answer_5_1": "c", "answer_5_2": "b"}
+FUNCTIONS = [name for name in ITEMS if name not in ANSWERS]
 
 
-@pytest.mark.parametrize(("name", "function"), pairs())
-def test_a_right_implementation_passes_every_case(name, function):
-    for case in ITEMS[name].cases:
-        for seed in range(5):
-            verdict = judged(ITEMS[name], case, function, seed)
-            assert verdict, f"{case.name}, seed {seed}: {verdict.detail or verdict.message}"
-
-
-def test_every_function_and_answer_of_the_lab_has_cases():
-    answers = {"answer_5_1": "c", "answer_5_2": "b"}
-    assert set(ITEMS) == set(FUNCTIONS) | set(answers)
-    for name, right in answers.items():
+def test_the_answers_are_among_their_choices():
+    for name, right in ANSWERS.items():
         assert ITEMS[name].cases[0].expected() == right and right in ITEMS[name].choices
 
 
@@ -93,7 +64,7 @@ def test_each_function_has_visible_and_hidden_cases(name):
 def test_no_layer_saturates_everywhere_or_is_constant(name):
     for case in ITEMS[name].cases:
         for seed in range(HIDDEN_VARIANTS):
-            assert len(FUNCTIONS[name][0](*case.make(Draw(seed))).unique()) >= 3 or case.name == "saturates"
+            assert len(SOLUTION[name](*case.make(Draw(seed))).unique()) >= 3 or case.name == "saturates"
 
 
 @pytest.mark.parametrize("name", ["quantized_linear", "quantized_conv2d"])
@@ -104,30 +75,8 @@ def test_batches_differ_from_the_channels_unless_a_case_says_so(name):
         assert equal == case.name.startswith("as many")
 
 
-WRONG = {
-    "linear_quantize": WRONG_QUANTIZE,
-    "get_quantization_scale_and_zero_point": WRONG_SCALE_AND_ZERO_POINT,
-    "get_quantization_scale_for_weight": WRONG_WEIGHT_SCALE,
-    "linear_quantize_weight_per_channel": WRONG_PER_CHANNEL,
-    "linear_quantize_bias_per_output_channel": WRONG_BIAS,
-    "shift_quantized_linear_bias": WRONG_SHIFT,
-    "shift_quantized_conv2d_bias": WRONG_SHIFT_CONV2D,
-    "quantized_linear": WRONG_LAYER,
-    "quantized_conv2d": WRONG_CONV2D,
-    "fuse_conv_bn": WRONG_FUSE,
-    "extra_preprocess": WRONG_PREPROCESS,
-}
-
-
 def fails(recipe: ItemRecipe, case: CaseRecipe, function: Callable, seed: int) -> bool:
     try:
         return not judged(recipe, case, function, seed)
     except (RuntimeError, ValueError, TypeError, AttributeError):  # a function that stops has failed, too
         return True
-
-
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_a_likely_mistake_loses_at_least_one_case(name, mistake):
-    cases = ITEMS[name].cases
-    for seed in range(HIDDEN_VARIANTS):
-        assert any(fails(ITEMS[name], case, WRONG[name][mistake], seed) for case in cases)

@@ -161,6 +161,13 @@ PREPROCESS = ItemRecipe(
             visible=False,
         ),
         pixels(
+            "divided as on a GPU",
+            lambda draw: (draw.permutation(256).reshape(1, 1, 16, 16).float() * (1 / 255),),
+            tests="Pixels that were made as k * (1 / 255), as a GPU divides: times 255, some are a little more than k.",
+            hint="Round before you convert: a conversion to int8 cuts -31.99999 off to -31.",
+            visible=False,
+        ),
+        pixels(
             "one image",
             lambda draw: (draw.integers((3, 8, 8), 0, 255).float() / 255,),
             tests="One image without a dimension for the batch.",

@@ -170,6 +170,12 @@ def homework_bias() -> tuple:
     return homework.bias(), weight_scale, homework.input_scale()
 
 
+def huge_biases(draw: Draw) -> tuple:
+    """Scales that are powers of two, and integers that float32 holds, so that every way of dividing is exact."""
+    steps = torch.tensor([3 * 2.0**29, -(2.0**31), 2.0**33, -(2.0**34), 128.0 * draw.integer(1, 99)])
+    return steps * 2.0**-12, torch.full((5, 1), 2.0**-9), 2.0**-3
+
+
 BIAS = ItemRecipe(
     "linear_quantize_bias_per_output_channel",
     outputs=(
@@ -214,6 +220,13 @@ BIAS = ItemRecipe(
             lambda draw: parameter(*bias_arguments(draw, (7, 1, 1, 1), 3.7, 900)),
             tests="A parameter, and an input scale that is larger than one.",
             hint="The scale of a product is the product of the scales; detach a parameter before numpy().",
+            visible=False,
+        ),
+        biases(
+            "saturates at 32 bits",
+            huge_biases,
+            tests="Integers close to the ends of 32 bits are kept, those beyond become the ends.",
+            hint="linear_quantize saturates at the bit width that you pass on: a bias has 32 bits.",
             visible=False,
         ),
         biases(

@@ -206,4 +206,8 @@ UPDATE = Bank(
             """,
         ),
     ),
+    equivalent={
+        "4: .double() -> nothing": "float32 sums, which the text does not forbid, stay within the tolerance",
+        "4: double -> float": "float32 sums, which the text does not forbid, stay within the tolerance",
+    },
 )

@@ -219,4 +219,10 @@ QUANTIZE = Bank(
         ),
     ),
     alternatives=CLUSTERINGS,
+    equivalent={
+        "3: , mode='euclidean' -> nothing": "it is the default of KMeans",
+        "4: .to(torch.int64) -> nothing": "fit_predict returns int64",
+        "5: .to(torch.float32) -> nothing": "centroids of float32 values are float32",
+        "5: reshape(-1). -> nothing": "centroids of shape (k, 1) decode to the same tensor and are accepted",
+    },
 )

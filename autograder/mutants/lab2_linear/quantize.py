@@ -129,11 +129,6 @@ QUANTIZE = Bank(
             "Your function makes one number of the scale; it may be a tensor, so let the division broadcast.",
             ("fp_tensor.detach() / scale", "fp_tensor.detach() / torch.as_tensor(scale).flatten()[0]"),
         ),
-        wrong(
-            "one zero point only",
-            "Your function makes one number of the zero point; it may be a tensor, so let the sum broadcast.",
-            ("rounded.double() + zero_point", "rounded.double() + int(torch.as_tensor(zero_point).flatten()[0])"),
-        ),
     ),
     alternatives=(
         right(
@@ -223,4 +218,7 @@ QUANTIZE = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: .detach() -> nothing": "the result is converted to integers, which carry no gradient",
+    },
 )

@@ -138,4 +138,7 @@ WEIGHT_SCALE = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: .item() -> nothing": "a tensor of one number is accepted for a float",
+    },
 )
