@@ -1,0 +1,1 @@
+"""To and from learning management systems: what Canvas, Moodle and Gradescope give, and what they take back."""
