@@ -102,6 +102,8 @@ def _people(about: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
 
 
 def _time(value: Any) -> str | None:
+    if isinstance(value, dict):  # Ruby's time with a zone, as it writes one
+        value = value.get("utc")
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)[:40] if value else None
