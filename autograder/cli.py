@@ -11,22 +11,24 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autograder.cli_lms import collect, export
 from autograder.course import CourseError, load_course
 from autograder.results import Record, to_dict, write_atomically
-
-console = Console()
-errors = Console(stderr=True)
+from autograder.terminal import console, errors, printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="qlab-kit", prog_name="qlab")
 def cli() -> None:
     """Build, run and grade quantization labs."""
+
+
+cli.add_command(collect)
+cli.add_command(export)
 
 
 @cli.command()
@@ -252,11 +254,6 @@ def _print_class(records: Sequence[Record]) -> None:
         happened, mended = record.problem or causes(record), "; ".join(record.repairs)
         table.add_row(*(escape(printable(text)) for text in (record.student, score, happened, mended)))
     console.print(table)
-
-
-def printable(text: str) -> str:
-    """Without control characters: what a submission says may not steer the assistant's terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _attention(records: Sequence[Record]) -> str:

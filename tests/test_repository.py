@@ -12,8 +12,8 @@ OWNER_NAMES = ["notebooks/", "solutions/", "autograder/", "qlab_helpers/", "envi
 
 #: Layers of autograder's modules. One that is not named here is in the middle: it grades, or helps to build or grade.
 BOTTOM = {"results", "course", "recipes", "cases"}
-TOP = {"build", "batch", "classroom", "gradebook", "report", "demo", "run", "errors"}
-COMMAND_LINE = {"cli"}
+TOP = {"build", "batch", "classroom", "gradebook", "report", "demo", "run", "errors", "lms"}
+COMMAND_LINE = {"cli", "cli_lms"}
 
 OUR_FOLDERS = ["autograder", "qlab_helpers", "solutions", "notebooks", "tests", "benchmarks", ".ci"]
 BINARY = {".pyc", ".safetensors", ".png"}

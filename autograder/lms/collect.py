@@ -1,7 +1,7 @@
 """An archive of submissions -> ``FOLDER/<student>/<lab>/<file>``, as ``qlab grade`` reads it, and collected.json.
 
-A student's newest notebook is written, older ones are listed. Whoever handed in no notebook gets an empty folder, so that
-grading names them. Collecting again replaces what was collected before and touches nothing else.
+A student's newest notebook is written, older ones are listed. Whoever handed in no notebook gets an empty folder, so
+that grading names them. Collecting again replaces what was collected before and touches nothing else.
 """
 
 import os
@@ -43,7 +43,9 @@ def collect(path: Path, lab: str, folder: Path) -> Collection:
         lms, read = _system(archive)
         handed_in, ignored = read(archive, lab)
         if not handed_in:
-            raise CourseError(f"{path.name} is an archive of {lms.title()} without a single notebook; name that of {lab}")
+            raise CourseError(
+                f"{path.name} is an archive of {lms.title()} without a single notebook; name that of {lab}"
+            )
         before = {one.student: one for one in read_collected(folder, lab)}
         students = []
         for student, attempts in _by_student(handed_in).items():

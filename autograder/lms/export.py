@@ -59,8 +59,10 @@ def export(
     sheet = read_sheet(lms, table, names=(lab, about.title), assignment=assignment)
     collected = {one.student: one for one in read_collected(submissions, lab)} if submissions else {}
     if submissions and not collected:
-        raise CourseError(f"{submissions / FILE} does not know {lab}; run `qlab collect {lab}` or leave --submissions out")
-    matched = match_students(found, sheet.people, collected)
+        raise CourseError(
+            f"{submissions / FILE} does not know {lab}; run `qlab collect {lab}` or leave --submissions out"
+        )
+    matched = match_students(found, sheet.people, collected, lms=lms)
     marks = {} if automatic else read_marks(course, lab)
     grades = {
         student: grade_of(record, marks.get(student, {}), automatic=automatic) for student, record in found.items()
@@ -158,7 +160,8 @@ def _write_zip(pages: Mapping[str, bytes], path: Path) -> None:
 def _notes(lms: str, sheet: Sheet, grades: Mapping[str, Grade], top: float) -> list[str]:
     if sheet.top is None or abs(sheet.top - top) < 1e-9:
         return []
-    note = f"{lms.title()} says {number(sheet.top)} points, the grades are out of {number(top)}; change it in {lms.title()}"
+    system = lms.title()
+    note = f"{system} says {number(sheet.top)} points, the grades are out of {number(top)}; change it in {system}"
     above = [grade.student for grade in grades.values() if grade.points is not None and grade.points > sheet.top]
     if lms == "moodle" and above:
         note += f", which would skip {len(above)} grades above its maximum without a word"

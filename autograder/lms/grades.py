@@ -1,7 +1,7 @@
 """The points to hand over: those of a record, and what people gave in formgrader.
 
-A grade that is not complete is no grade: what the grader could not grade, or a written answer that nobody has marked yet,
-makes it None and says why. It is never a zero.
+A grade that is not complete is no grade: what the grader could not grade, or a written answer that nobody has marked
+yet, makes it None and says why. It is never a zero.
 """
 
 from collections.abc import Mapping

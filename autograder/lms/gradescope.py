@@ -1,4 +1,4 @@
-"""Gradescope's "Download Submissions": folders submission_123456/ and submission_metadata.yml, which says whose they are.
+"""Gradescope's "Download Submissions": folders submission_123456/, and submission_metadata.yml says whose they are.
 
     submission_123456:
       :submitters:
@@ -80,7 +80,7 @@ def _metadata_entry(archive: Archive) -> Entry | None:
 
 def _load(archive: Archive, described: Entry) -> Mapping[str, Mapping[str, Any]]:
     try:
-        content = yaml.load(archive.read(described, MAX_METADATA), Loader=_loader())  # noqa: S506  (a safe loader)
+        content = yaml.load(archive.read(described, MAX_METADATA), Loader=_loader())
     except (Unreadable, yaml.YAMLError, UnicodeError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CourseError(f"{METADATA} in {archive.name} cannot be read ({reason}); download it again") from error

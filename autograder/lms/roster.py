@@ -3,10 +3,11 @@
 import csv
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from autograder.course import CourseError
 from autograder.lms.collected import Collected
@@ -72,21 +73,23 @@ def read_roster(path: Path) -> Roster:
     return Roster(path.name, header, tuple(tuple((row + [""] * len(header))[: len(header)]) for row in rows[1:]))
 
 
-def match_students(students: Iterable[str], people: Sequence[Person], collected: Mapping[str, Collected]) -> Matched:
-    """By the system's own id first, then by login, e-mail or name; what fits two rows or two students fits none."""
-    ids, others = _index(people, "ids"), _index(people, "others")
+def match_students(
+    students: Iterable[str], people: Sequence[Person], collected: Mapping[str, Collected], *, lms: str
+) -> Matched:
+    """Certain matches only: whoever fits two rows, or a row with somebody else, fits none. See ``_row``."""
+    index = _Index.of(people)
     found: dict[str, int] = {}
     unknown = []
     for student in students:
-        row = _row(student, collected.get(student), ids, others)
+        row = _row(student, collected.get(student), index, lms)
         if row is None:
             unknown.append(student)
         else:
             found[student] = row
-    rows = list(found.values())
-    twice = {student for student, row in found.items() if rows.count(row) > 1}
-    kept = {student: row for student, row in found.items() if student not in twice}
-    without = tuple(person.label for person in people if person.row not in set(rows))
+    taken = Counter(found.values())
+    twice = [student for student, row in found.items() if taken[row] > 1]
+    kept = {student: row for student, row in found.items() if taken[row] == 1}
+    without = tuple(person.label for person in people if person.row not in taken)
     return Matched(kept, tuple(sorted([*unknown, *twice])), without)
 
 
@@ -95,23 +98,39 @@ def squashed(name: str) -> str:
     return re.sub(r"\W", "", name).lower()
 
 
-def _index(people: Sequence[Person], kind: str) -> dict[str, set[int]]:
-    found: dict[str, set[int]] = defaultdict(set)
-    for person in people:
-        for key in getattr(person, kind):
-            if key:
-                found[key.casefold()].add(person.row)
-    return found
+def _row(student: str, about: Collected | None, index: "_Index", lms: str) -> int | None:
+    """By what was collected; else by login, e-mail or name; else by an id behind the right name ("doejane_12345").
 
-
-def _row(
-    student: str, about: Collected | None, ids: Mapping[str, set[int]], others: Mapping[str, set[int]]
-) -> int | None:
+    An id alone is not enough: a folder "smith_12" that somebody made by hand is not participant 12.
+    """
+    tries = []
+    if about is not None:
+        own = about.lms == lms
+        tries.append(index.ids[about.lms_id.casefold()] if own else index.others[about.lms_id.casefold()])
+        tries.append(index.ids[about.email.casefold()] | index.others[about.email.casefold()])
+    tries.append(index.ids[student.casefold()] | index.others[student.casefold()])
     name, _, suffix = student.rpartition("_")
-    tries = [(about.lms_id, ids), (about.email, others), (about.lms_id, others)] if about else []
-    tries += [(suffix if name else "", ids), (student, ids), (student, others), (suffix if name else "", others)]
-    for key, index in tries:
-        rows = index.get(key.casefold(), set()) if key else set()
-        if len(rows) == 1:
-            return next(iter(rows))
+    tries.append({row for row in index.ids[suffix.casefold()] if index.names[row] == squashed(name)})
+    for rows in tries:
+        if rows:
+            return next(iter(rows)) if len(rows) == 1 else None
     return None
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Rows by key; nothing is found under an empty key."""
+
+    ids: defaultdict[str, set[int]]
+    others: defaultdict[str, set[int]]
+    names: dict[int, str]
+
+    @classmethod
+    def of(cls, people: Sequence[Person]) -> Self:
+        ids: defaultdict[str, set[int]] = defaultdict(set)
+        others: defaultdict[str, set[int]] = defaultdict(set)
+        for person in people:
+            for keys, found in ((person.ids, ids), (person.others, others)):
+                for key in filter(None, keys):
+                    found[key.casefold()].add(person.row)
+        return cls(ids, others, {person.row: squashed(person.label) for person in people})

@@ -1,7 +1,7 @@
 """The table of grades in the form that each system takes, made from its own roster.
 
-What is not ours stays as it was exported, and a student without a grade is left out: an empty or zero cell might be read
-as a grade.
+What is not ours stays as it was exported, and a student without a grade is left out: an empty or zero cell might be
+read as a grade.
 """
 
 import csv
@@ -81,7 +81,9 @@ def _read_moodle(roster: Roster, names: tuple[str, ...], assignment: str) -> She
 
 def _read_plain(roster: Roster, names: tuple[str, ...], assignment: str) -> Sheet:
     if roster.column("SID", "Student ID", "Email", "ID") is None:
-        raise CourseError(f"{roster.name} has no column SID or Email; export the roster from Gradescope and name that CSV")
+        raise CourseError(
+            f"{roster.name} has no column SID or Email; export the roster from Gradescope and name that CSV"
+        )
     people = []
     for number_, row in enumerate(roster.rows):
         name = roster.get(row, "Name") or f"{roster.get(row, 'First Name')} {roster.get(row, 'Last Name')}".strip()

@@ -163,7 +163,9 @@ def test_collected_json_says_who_what_and_when(tmp_path):
 
 
 def test_student_without_a_notebook_is_named_and_gets_a_folder_for_the_grader_to_report(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"doejane_1_2_lab.ipynb": "x", "leeann_3_4_lab.pdf": "", "ekbo_5_text.html": ""})
+    path = make_zip(
+        tmp_path / "a.zip", {"doejane_1_2_lab.ipynb": "x", "leeann_3_4_lab.pdf": "", "ekbo_5_text.html": ""}
+    )
     found = collect(path, LAB, tmp_path / "out")
     assert [(one.student, one.why) for one in found.without] == [
         ("ekbo_5", "typed into Canvas, not a file"),
@@ -218,7 +220,9 @@ def test_what_is_no_zip_or_not_there_is_refused(tmp_path):
 )
 def test_no_name_leads_out_of_the_folder_or_steers_a_terminal(tmp_path, name):
     out = tmp_path / "deep" / "er" / "out"
-    path = make_zip(tmp_path / "a.zip", {name: "x", "Ann Lee_9_assignsubmission_file_/l.ipynb": "y", "b_9_9_l.ipynb": "z"})
+    path = make_zip(
+        tmp_path / "a.zip", {name: "x", "Ann Lee_9_assignsubmission_file_/l.ipynb": "y", "b_9_9_l.ipynb": "z"}
+    )
     collect(path, LAB, out)
     written = [one for one in tmp_path.rglob("*") if one.is_file() and one != path]
     assert all(out in one.parents for one in written)
@@ -273,9 +277,10 @@ def test_too_many_files_or_too_much_in_all_is_refused(tmp_path, monkeypatch):
 
 
 def test_same_name_twice_in_a_zip_is_two_attempts(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made, pytest.warns(UserWarning, match="Duplicate name"):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
         made.writestr("doejane_1_2_lab.ipynb", "first")
-        made.writestr("doejane_1_2_lab.ipynb", "second")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            made.writestr("doejane_1_2_lab.ipynb", "second")
     (one,) = collect(tmp_path / "a.zip", LAB, tmp_path / "out").students
     assert len(one.older) == 1
 
@@ -329,6 +334,11 @@ def test_utf8_names_without_the_flag_are_read_as_utf8(tmp_path):
 
 
 def test_files_that_computers_add_are_left_out(tmp_path):
-    files = {"doejane_1_2_lab.ipynb": "x", "__MACOSX/._doejane_1_2_lab.ipynb": "", ".DS_Store": "", "._x_1_2_l.ipynb": ""}
+    files = {
+        "doejane_1_2_lab.ipynb": "x",
+        "__MACOSX/._doejane_1_2_lab.ipynb": "",
+        ".DS_Store": "",
+        "._x_1_2_l.ipynb": "",
+    }
     found = collect(make_zip(tmp_path / "a.zip", files), LAB, tmp_path / "out")
     assert len(found.students) == 1 and not found.ignored
