@@ -1,5 +1,6 @@
-"""What the labs import: models, data, training, costs, plots, and ``check`` for each graded function."""
+"""What the labs import: models, data, training, costs, plots, ``check`` for each graded function, and ``preflight``."""
 
 from qlab_helpers.checking.check import check, check_answer
+from qlab_helpers.preflight import preflight
 
-__all__ = ["check", "check_answer"]
+__all__ = ["check", "check_answer", "preflight"]

@@ -154,12 +154,13 @@ def _find(name: str, folder: Path) -> tuple[tuple[Reference, Item] | None, str]:
 
 def _show(result: CheckResult) -> CheckResult:
     """A notebook displays the result of a cell's last line; a terminal has to be told."""
-    if not _in_notebook():
+    if not in_notebook():
         print(result)
     return result
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether what a cell's last line gives is displayed."""
     shell = sys.modules.get("IPython")
     shell = shell.get_ipython() if shell is not None and hasattr(shell, "get_ipython") else None
     return getattr(shell, "kernel", None) is not None
