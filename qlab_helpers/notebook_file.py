@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 50 * 2**20  # what is larger is not graded
+SIGNATURE = "qlab_handin"  # in the metadata of a copy
 COLAB_S = 30  # Colab sends a notebook with large outputs slowly
 #: What a released cell for a written answer holds besides its question.
 STUBS = ("your answer:", "your answer here")
@@ -99,18 +100,36 @@ def grade_ids(notebook: OpenNotebook) -> list[str]:
 def write_handin(notebook: OpenNotebook, lab: str, folder: Path) -> Path:
     """The file to hand in: ``<lab>.ipynb`` in ``folder``, or ``<lab>-handin.ipynb`` where that name is another file's.
 
-    A notebook that has the right name and place already is left as it is. Raises ``OSError``.
+    A copy written before is replaced, unless somebody has worked in it. A notebook that has one of these names and the
+    right place already is left as it is. Raises ``OSError``.
     """
-    target = folder / f"{lab}.ipynb"
-    text = json.dumps(notebook.content, indent=1, ensure_ascii=False) + "\n"
+    names = (f"{lab}{ending}.ipynb" for ending in ("", "-handin", *(f"-handin-{number}" for number in range(2, 100))))
+    target = next(path for path in map(folder.joinpath, names) if _may_be(path, notebook))
     if notebook.path is not None and target.exists() and notebook.path.samefile(target):
         return target
-    if target.exists() and target.read_bytes() != text.encode():
-        target = folder / f"{lab}-handin.ipynb"
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    draft.write_bytes(text.encode())
+    draft.write_text(json.dumps(_signed(notebook.content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(draft, target)
     return target
+
+
+def _may_be(path: Path, notebook: OpenNotebook) -> bool:
+    """Whether nothing is lost when ``path`` is written, or it is the open notebook itself."""
+    if not path.exists() or (notebook.path is not None and notebook.path.samefile(path)):
+        return True
+    try:
+        found = _read(path).content
+    except NotebookUnreadable:
+        return False
+    return isinstance(found.get("metadata"), dict) and SIGNATURE in found["metadata"] and found == _signed(found)
+
+
+def _signed(content: dict[str, Any]) -> dict[str, Any]:
+    """With a digest of itself, which tells a copy that nobody has touched."""
+    metadata = content.get("metadata")
+    metadata = {key: value for key, value in metadata.items() if key != SIGNATURE} if isinstance(metadata, dict) else {}
+    digest = hashlib.sha256(json.dumps({**content, "metadata": metadata}, sort_keys=True).encode()).hexdigest()
+    return {**content, "metadata": {**metadata, SIGNATURE: digest}}
 
 
 def source_of(cell: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ not in the file that is handed in will not be graded, whatever the session holds
 import contextlib
 import inspect
 import io
+import math
 import os
 import textwrap
 from collections.abc import Callable, Mapping
@@ -69,7 +70,8 @@ def _look(lab: str | None, path: Path | str | None, namespace: Mapping[str, Any]
         return Preflight(notice=clean(error))
     lines = [_line(item, notebook, namespace, folder) for item in items.values()]
     if notebook is not None:
-        lines += [_written(*found) for found in _questions(notebook)]
+        lines += [_written(question.name, question.answered) for question in written_questions(notebook)]
+        lines.sort(key=_place_in(notebook))
     return Preflight(
         lab,
         tuple(lines),
@@ -158,14 +160,16 @@ def _plain(code: str) -> str:
     return "\n".join(line.strip() for line in code.splitlines() if line.strip())
 
 
-def _questions(notebook: OpenNotebook) -> list[tuple[str, bool]]:
-    return [(question.name, question.answered) for question in written_questions(notebook)]
-
-
 def _written(name: str, answered: bool) -> Line:
     if answered:
         return Line(name, "written", "answered", True)
     return Line(name, "written", "unanswered", False, "write your answer in its cell")
+
+
+def _place_in(notebook: OpenNotebook) -> Callable[[Line], float]:
+    """Sorts questions as the notebook has them; those that it has lost come last, in their old order."""
+    places = {name.removeprefix("check_"): place for place, name in enumerate(grade_ids(notebook))}
+    return lambda line: places.get(line.name, math.inf)
 
 
 def _notes(notebook: OpenNotebook | None, unread: str) -> list[str]:

@@ -4,6 +4,7 @@ File names and contents are the students'. Names are only ever compared, never u
 number and size, each file by itself and all together, by what really comes out and not by what the archive says of it.
 """
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -101,7 +102,7 @@ def _zip_reader(opened: zipfile.ZipFile) -> Callable[[Entry, int], bytes]:
         try:
             with opened.open(entry.key) as file:
                 return file.read(limit)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError) as error:
             raise Unreadable(f"damaged in the archive ({error}); download the archive again") from error
 
     return read

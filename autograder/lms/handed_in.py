@@ -45,7 +45,9 @@ class Ignored:
 def safe_name(text: str) -> str:
     """One path component: no separators, control characters or leading dot, never empty, of bounded length."""
     name = student_name(re.sub(r"\s+", " ", text).strip())
-    name = re.sub(r'[<>:"|?*]', "_", name).rstrip(". ")
+    name = re.sub(r'[<>:"|?*\[\]]', "_", name).rstrip(
+        ". "
+    )  # Windows refuses most of them, nbgrader globs with the rest
     return _shortened(name) or "unnamed"
 
 

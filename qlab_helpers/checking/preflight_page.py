@@ -75,7 +75,7 @@ class Preflight:
         for line in self.lines:
             todo = f": {line.todo}" if line.todo else ""
             rows.append(f"  {line.state:<{wide}}  {line.name}{_of(line, ' ({})')}{todo}")
-        return clean("\n".join([*rows, "", *self.notes, self.handin]), MAX_TEXT)
+        return clean("\n".join([*rows, "", *self.notes, f"To hand in: {self.handin}"]), MAX_TEXT)
 
     def as_html(self) -> str:
         """Self-contained HTML, without scripts."""

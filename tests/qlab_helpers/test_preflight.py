@@ -266,6 +266,25 @@ def test_file_that_is_there_already_is_not_overwritten(looked, tmp_path):
     assert written.cells[1].source == HALVE
 
 
+def test_copy_is_replaced_as_long_as_nobody_has_worked_in_it(looked, tmp_path):
+    """Or an old copy under the better name would be handed in."""
+    looked(DOUBLE)
+    assert looked(DOUBLE, SQUARE).handin.startswith("lab_small.ipynb, a copy")
+    written = tmp_path / "work" / "lab_small.ipynb"
+    copy = nbformat.read(written, as_version=4)
+    assert copy.cells[1].source == SQUARE
+    copy.cells[1].source = "my own work"
+    nbformat.write(copy, written)
+    assert looked(DOUBLE).handin.startswith("lab_small-handin.ipynb, a copy")
+    assert nbformat.read(written, as_version=4).cells[1].source == "my own work"
+
+
+def test_copy_that_is_open_itself_is_what_is_handed_in(looked, folder, tmp_path):
+    looked(DOUBLE)
+    found = preflight(namespace=session(DOUBLE), path=tmp_path / "work" / "lab_small.ipynb", folder=folder)
+    assert found.handin == "lab_small.ipynb, this notebook as it was last saved"
+
+
 def test_notebook_with_the_right_name_is_handed_in_itself(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     nbformat.write(notebook(DOUBLE), tmp_path / "lab_small.ipynb")
@@ -383,6 +402,11 @@ def test_page_escapes_everything_has_no_script_and_closes_its_tags():
     Tags().feed(page)
     assert not tags
     assert "\x1b" not in str(Preflight(HOSTILE, (line,)))
+
+
+def test_questions_are_listed_as_the_notebook_has_them(looked):
+    found = looked(SQUARE, DOUBLE, saved=notebook(SQUARE, DOUBLE))
+    assert [line.name for line in found.lines] == ["square", "double", "question_2", "answer_1", "answer_2", "halve"]
 
 
 def test_text_has_a_line_for_each_question(looked):
