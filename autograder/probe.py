@@ -176,7 +176,8 @@ def _call(
 ) -> tuple[dict[str, str], bytes]:
     """One call; ``call`` has its limits beside what the question says."""
     watch = Stopwatch(call["limit_s"], call["wall_s"])
-    own = {name: namespace[name] for name in call["ask"] if name in namespace}
+    own = {name: namespace.get(name) for name in call["ask"]}
+    absent = [name for name in call["ask"] if name not in namespace]
     try:
         with watch:
             if call["kind"] == "answer":
@@ -191,8 +192,10 @@ def _call(
         if _is_out_of_memory(error):
             return {"outcome": "out of memory"}, b""
         return {"outcome": "raised", "detail": _detail(error)}, b""
-    finally:
+    finally:  # the next question of this fork may be about one of them
         namespace.update(own)
+        for name in absent:
+            namespace.pop(name, None)
     if len(reply) > call["max_bytes"]:
         detail = f"ValueError: returned {len(reply) >> 20} MiB, which is too large"
         return {"outcome": "raised", "detail": detail}, b""
