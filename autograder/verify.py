@@ -207,8 +207,8 @@ def _problems(proof: Proof, trials: dict[str, Trial], auto_trials: dict[str, Tri
     for mutant in proof.equivalent:
         if mutant not in proof.auto_kills:
             yield f"{name}: {mutant!r} is listed as equivalent and is no automatic mutant of the solution any more"
-        elif proof.auto_kills[mutant]:
-            yield f"{name}: {mutant!r} is listed as equivalent and is killed by {proof.auto_kills[mutant][0]!r}"
+        elif trouble := _trouble(auto_trials[mutant]):
+            yield f"{name}: {mutant!r} is listed as equivalent and fails {trouble}"
     for one, why in proof.alternatives.items():
         if why:
             yield f"{name}: the valid alternative {one!r} fails {why}"
