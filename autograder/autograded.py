@@ -1,14 +1,12 @@
 """nbgrader's folders of a graded submission: what was handed in, and the autograded notebook with our scores."""
 
-import copy
 import html
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_output, writes_json
 
 from autograder.course import Course
 from autograder.results import CaseResult, ItemResult, Record, write_atomically
@@ -44,7 +42,7 @@ def write_autograded(course: Course, record: Record, notebook: NotebookNode) -> 
 
     The score is the cell's only result, as plain text: nbgrader reads it as partial credit.
     """
-    graded = copy.deepcopy(notebook)
+    graded = NotebookNode(notebook, cells=[NotebookNode(cell) for cell in notebook.cells])
     items = {**record.functions, **record.answers}
     for number, cell in enumerate(graded.cells, 1):
         data = cell.metadata.get("nbgrader")
@@ -54,7 +52,8 @@ def write_autograded(course: Course, record: Record, notebook: NotebookNode) -> 
         cell.execution_count = number
         cell.outputs = [_output(item, number)] if item is not None else []
     path = course.autograded(record.student, record.lab)
-    write_atomically(path, nbformat.writes(graded) + "\n")
+    # Not nbformat.writes, which validates again what was validated when it was read.
+    write_atomically(path, writes_json(graded) + "\n")
     timestamp = submitted_folder(course, record.student, record.lab) / "timestamp.txt"
     if timestamp.is_file():  # as nbgrader does: it compares both before it grades again
         write_atomically(path.with_name("timestamp.txt"), timestamp.read_text(encoding="utf-8"))

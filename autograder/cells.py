@@ -2,8 +2,11 @@
 
 import ast
 import re
+import symtable
 import threading
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,13 +23,16 @@ _filters = threading.Lock()
 class Code:
     """``defines``: names bound at the top level, imports too. ``check``: the item of a cell that is one check call.
 
-    ``only_defines``: nothing is called for its effect and nothing loops.
+    ``only_defines``: nothing is called for its effect and nothing loops. ``reads``: global names that the bodies of its
+    functions and classes use. ``imports``: what of ``defines`` is imported, with its place.
     """
 
     parses: bool
     defines: frozenset[str]
     check: str = ""
     only_defines: bool = False
+    reads: frozenset[str] = frozenset()
+    imports: frozenset[tuple[str, str]] = frozenset()
 
 
 @lru_cache(maxsize=2048)  # most cells are the same for the whole class
@@ -37,7 +43,23 @@ def analyse(source: str) -> Code:
         names = {first or second for first, second in DEFINITION.findall(source[:MAX_SOURCE])}
         return Code(False, frozenset(names))
     names = {name for statement in _statements(tree) for name in _names(statement)}
-    return Code(True, frozenset(names), _check(tree), all(map(_only_defines, tree.body)))
+    imports = {binding for statement in _statements(tree) for binding in _imports(statement)}
+    only = all(map(_only_defines, tree.body))
+    return Code(True, frozenset(names), _check(tree), only, _reads(source), frozenset(imports))
+
+
+def defines_nothing_twice(sources: Iterable[str]) -> bool:
+    """Is every function at the end of a notebook what it was below its own cell, as far as the text tells?
+
+    That is so when no name that a function uses, or a function's own name, is bound in two cells.
+    """
+    codes = [analyse(source) for source in sources]
+    imported = {binding for code in codes for binding in code.imports}  # the same import twice is one
+    bound = Counter([name for name, _ in imported])
+    for code in codes:
+        bound.update(code.defines - {name for name, _ in code.imports})
+    used = {name for code in codes for name in code.reads}
+    return all(code.parses for code in codes) and not any(count > 1 and name in used for name, count in bound.items())
 
 
 def definition(source: str, name: str) -> str:
@@ -106,6 +128,26 @@ def _names(statement: ast.stmt) -> set[str]:
         return set()
     nodes = [node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
     return {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+
+
+def _imports(statement: ast.stmt) -> set[tuple[str, str]]:
+    if not isinstance(statement, ast.Import | ast.ImportFrom):
+        return set()
+    module = f"{getattr(statement, 'module', '')}."
+    return {
+        (one.asname or one.name.split(".")[0], f"{module}{one.name if one.asname else ''}") for one in statement.names
+    }
+
+
+def _reads(source: str) -> frozenset[str]:
+    """The names of its functions count as used, so that one that is defined again is noticed."""
+    found: set[str] = set()
+    waiting = symtable.symtable(_without_magics(source), "<cell>", "exec").get_children()
+    while waiting:
+        table = waiting.pop()
+        found |= {table.get_name(), *(one.get_name() for one in table.get_symbols() if one.is_global())}
+        waiting += table.get_children()
+    return frozenset(found)
 
 
 def _only_defines(statement: ast.stmt) -> bool:

@@ -36,9 +36,17 @@ cli.add_command(export)
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; fail if a generated file is out of date.")
 def build(labs: Sequence[str], only_check: bool) -> None:
     """Make the student notebooks and reference tensors from solutions/ (all labs, or those named)."""
-    from autograder.build import build as build_course
+    from autograder.stamp import is_fresh, remember
 
-    changes = build_course(load_course(), labs=labs or None, check=only_check)
+    course = load_course()
+    if is_fresh(course):
+        console.print("everything is up to date")
+        return
+    from autograder.build import build as build_course  # late: it takes seconds to import
+
+    changes = build_course(course, labs=labs or None, check=only_check)
+    if not labs and not (only_check and changes):
+        remember(course)
     for change in changes:
         console.print(escape(str(change)))
     if only_check and changes:

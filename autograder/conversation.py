@@ -59,12 +59,19 @@ class Quota:
         self.used[item] = self.used.get(item, 0) + size
 
 
-@dataclass(frozen=True)
+@dataclass
 class Conversation:
     child: Child
     limits: Limits
     quota: Quota
     oracle: Callable[[str, bytes], bytes]
+    fork: str = ""  # the question for which the fork was made that waits for another; "" when there is none
+
+    def close(self) -> None:
+        """End the fork that waits for another question, if there is one."""
+        if self.fork:
+            self._send({"do": "close"}, b"", time.monotonic() + FIRST_ANSWER_S)
+            self._await_end(self.fork)
 
     def run_cell(self, cell: Cell, run: str, limit_s: float) -> tuple[str, str]:
         """How it ended ("passed", "failed", "timed out") and the error's text."""
@@ -79,9 +86,9 @@ class Conversation:
         return outcome, plain_text(answer.get("message", ""), 500)
 
     def ask(
-        self, probe: Probe, calls: tuple[Call, ...], *, chained: bool
+        self, probe: Probe, calls: tuple[Call, ...], *, chained: bool, keep: bool = False
     ) -> Generator[RawOutcome | None, float | None, None]:
-        """Outcomes of the calls, in one fork; fewer when it ends early.
+        """Outcomes of the calls, in one fork, which waits for another question with ``keep``; fewer when it ends early.
 
         Send each call's time limit in seconds into the iterator, or None to ask no more: it yields None when it waits
         for that.
@@ -95,7 +102,9 @@ class Conversation:
             "parameters": probe.parameters,
             "ask": [] if chained else list(probe.uses),
             "calls": len(calls),
+            "keep": keep,
         }
+        fork = self.fork or name
         self._send(question, b"", time.monotonic() + FIRST_ANSWER_S)
         allowed = () if chained else probe.uses
         for number, call in enumerate(calls):
@@ -108,9 +117,10 @@ class Conversation:
             limits = {"limit_s": limit_s, "wall_s": PATIENCE * limit_s, "max_bytes": self.quota.left(probe.item)}
             self._send({"call": number, "observe": call.observe, **limits}, call.args, deadline)
             answer, body = self._answer(deadline, allowed, probe.item)
-            if answer.get("question") != name:
+            if answer.get("question") != (fork if "ended" in answer else name):
                 raise Lost("crashed", "the function's process answered nonsense")
             if "ended" in answer:
+                self.fork = ""
                 late = time.monotonic() - begin >= limit_s and answer["ended"] == -9
                 yield RawOutcome("timed out") if late else RawOutcome("crashed", detail=describe_end(answer["ended"]))
                 return
@@ -119,9 +129,15 @@ class Conversation:
                 raise Lost("crashed", "the function's process answered nonsense")
             self.quota.use(probe.item, len(body))
             yield RawOutcome(outcome, body, plain_text(answer.get("detail", ""), 4000))
+        self.fork = fork
+        if not keep:
+            self._await_end(fork)
+
+    def _await_end(self, fork: str) -> None:
         answer, _ = self._receive(time.monotonic() + FIRST_ANSWER_S, max_body=0)
-        if "ended" not in answer or answer.get("question") != name:
+        if "ended" not in answer or answer.get("question") != fork:
             raise Lost("crashed", "the function's process answered twice")
+        self.fork = ""
 
     def _answer(self, deadline: float, allowed: tuple[str, ...], item: str) -> tuple[dict[str, Any], bytes]:
         """The reply to a call; until it comes, questions that it asks of the oracle are answered."""

@@ -8,13 +8,14 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy
 import torch
 from nbformat import NotebookNode
 
-from autograder.cells import analyse, normalise
+from autograder.cells import analyse, defines_nothing_twice, normalise
 from autograder.draw import Draws, draw_cases, draw_id
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials
@@ -72,12 +73,14 @@ def open_submission(found: Found, materials: Materials) -> Opened:
 def grade_opened(opened: Opened, *, materials: Materials, template: Template) -> Graded:
     draws = draw_cases(materials, opened.found.student)
     plan = plan_cells(opened.repaired)
+    plain = defines_nothing_twice(cell.source for cell in plan if cell.run != "skip")
     output = run_session(
         template,
         plan,
         {name: _probe(materials, name, draws) for name in materials.items},
         limits=materials.course.limits,
         oracle=Oracle(materials),
+        is_right=partial(_is_right, materials, draws) if plain else None,
     )
     items = {name: _item_result(name, opened, materials, draws, plan, output) for name in materials.items}
     record = replace(
@@ -92,6 +95,10 @@ def grade_opened(opened: Opened, *, materials: Materials, template: Template) ->
         repairs=opened.repairs,
     )
     return Graded(opened.found, record, opened.repaired.notebook)
+
+
+def _is_right(materials: Materials, draws: Draws, name: str, raw: Sequence[RawOutcome]) -> bool:
+    return all(case.outcome == "passed" for case in _judge_all(name, materials, draws, raw))
 
 
 def empty_record(found: Found, materials: Materials, *, template: Template) -> Record:

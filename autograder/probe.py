@@ -3,8 +3,9 @@
 Whatever stands in this process belongs to the student: they may change any of it. So it holds nothing worth taking, and
 the other side believes nothing that it says but tensors and numbers, which it compares itself.
 
-Each question is answered in a further fork, so that what a function breaks is broken for that question only. The
-notebook's process watches the fork and ends it when a call overruns and does not hear the alarm.
+A question is answered in a further fork, so that what a function breaks is broken for that fork only; the other side
+decides which questions share one. The notebook's process watches the fork and ends it when a call overruns and does
+not hear the alarm.
 """
 
 import contextlib
@@ -76,7 +77,7 @@ def _fork_question(connection: socket.socket, namespace: dict[str, Any], header:
             os.close(reading)
             os.setsid()  # a group of its own, to be ended as a whole
             _die_with_parent()
-            _answer_calls(connection, namespace, header, writing)
+            _answer_questions(connection, namespace, header, writing)
         except BaseException:  # noqa: BLE001  (this process ends here, whatever happened)
             os._exit(1)
         os._exit(0)
@@ -134,6 +135,18 @@ def _end_group(group: int) -> None:
         return
 
 
+def _answer_questions(
+    connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int
+) -> None:
+    """The question that the fork was made for, and those that follow while each asks to keep it."""
+    _answer_calls(connection, namespace, header, writing)
+    while header["keep"]:
+        header, _ = wire.receive(connection, max_body=MAX_MESSAGE)
+        if header["do"] != "question":
+            return
+        _answer_calls(connection, namespace, header, writing)
+
+
 def _answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int) -> None:
     item = header["item"]
     for _ in range(header["calls"]):
@@ -163,6 +176,8 @@ def _call(
 ) -> tuple[dict[str, str], bytes]:
     """One call; ``call`` has its limits beside what the question says."""
     watch = Stopwatch(call["limit_s"], call["wall_s"])
+    own = {name: namespace.get(name) for name in call["ask"]}
+    absent = [name for name in call["ask"] if name not in namespace]
     try:
         with watch:
             if call["kind"] == "answer":
@@ -177,6 +192,10 @@ def _call(
         if _is_out_of_memory(error):
             return {"outcome": "out of memory"}, b""
         return {"outcome": "raised", "detail": _detail(error)}, b""
+    finally:  # the next question of this fork may be about one of them
+        namespace.update(own)
+        for name in absent:
+            namespace.pop(name, None)
     if len(reply) > call["max_bytes"]:
         detail = f"ValueError: returned {len(reply) >> 20} MiB, which is too large"
         return {"outcome": "raised", "detail": detail}, b""

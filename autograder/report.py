@@ -8,7 +8,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -134,8 +134,19 @@ def _environment() -> Environment:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = True
     environment.filters["points"] = format_points
-    environment.filters["python"] = lambda code: Markup(highlight(code, PythonLexer(), HtmlFormatter(cssclass="code")))
+    environment.filters["python"] = _coloured
     return environment
+
+
+@lru_cache(maxsize=4096)  # stubs and the code of the text are the same for many
+def _coloured(code: str) -> Markup:
+    return Markup(highlight(code, *_colours()))
+
+
+@cache
+def _colours() -> tuple[PythonLexer, HtmlFormatter]:
+    """Made once: a formatter takes milliseconds to make."""
+    return PythonLexer(), HtmlFormatter(cssclass="code")
 
 
 @cache

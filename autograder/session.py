@@ -6,6 +6,10 @@ definitions, or past the guilty call. Everything together has one budget of wall
 
 A function that may use others is asked after these have been answered for good: what it could learn from the
 solution's replies comes too late for them.
+
+Making a fork is most of what a question costs. So in a notebook that defines nothing twice, whose functions are at its
+end what they were at their checks, all questions are asked at the end and share a fork, and only an item whose answers
+are not all right is asked again in a fork of its own: what others broke does not count against it.
 """
 
 import time
@@ -37,12 +41,15 @@ def run_session(
     *,
     limits: Limits,
     oracle: Callable[[str, bytes], bytes],
+    is_right: Callable[[str, Sequence[RawOutcome]], bool] | None = None,
 ) -> SessionOutput:
     """Run a submission to its end. Never raises for anything that it does; where the sandbox fails, "not graded".
 
+    ``is_right(item, outcomes)`` lets questions share a fork; without it each is asked at its check cell, in its own.
+
     Raises ``TemplateDied`` or ``SandboxUnavailable`` when no warm process can be had: that is our fault too.
     """
-    session = _Session(tuple(cells), probes, limits)
+    session = _Session(tuple(cells), probes, limits, is_right)
     quota = Quota(limits.output_mib << 20)
     faults = 0
     for _ in range(MAX_RESTARTS):
@@ -79,6 +86,8 @@ class _Session:
     cells: tuple[Cell, ...]
     probes: Mapping[str, Probe]
     limits: Limits
+    is_right: Callable[[str, Sequence[RawOutcome]], bool] | None = None
+    settled: set[str] = field(default_factory=set)  # items that have been asked alone or are right
     runs: dict[int, str] = field(default_factory=dict)  # how a cell is run from now on, where not as planned
     troubles: dict[int, CellResult] = field(default_factory=dict)
     answers: dict[tuple[str, bool], list[RawOutcome]] = field(default_factory=dict)
@@ -93,11 +102,12 @@ class _Session:
         due: list[str] = []
         for cell in self.cells:
             self._cell(child, cell)
-            if cell.probe in self.probes:
+            if cell.probe in self.probes and self.is_right is None:
                 due = self._questions(child, [*due, cell.probe])
         rest = [*due, *(name for name in self.probes if name not in due)]
         while rest := self._questions(child, rest):
             self._question(child, self.probes[rest[0]])  # they use each other: one has to be the first
+        child.close()
 
     def blame(self, lost: Lost, ending: Ending) -> None:
         """Note what was lost, so that the next process gets past it."""
@@ -165,10 +175,29 @@ class _Session:
         return len(self.answers.get((name, False), ())) == len(self.probes[name].calls)
 
     def _question(self, child: Conversation, probe: Probe) -> None:
+        if self.is_right is not None and probe.item not in self.settled:
+            self._share(child, probe)
         for chained in _rounds(probe):
             answers = self.answers.setdefault((probe.item, chained), [])
             while len(answers) < len(probe.calls) and not self._give_up(answers, probe):
+                child.close()
                 self._ask(child, probe, answers, chained)
+
+    def _share(self, child: Conversation, probe: Probe) -> None:
+        """Ask in a fork that others have used, unless it is the first; forget the answers if they are not right."""
+        answers = self.answers.setdefault((probe.item, False), [])
+        alone = not child.fork and not answers
+        if len(answers) < len(probe.calls) and not self._give_up(answers, probe):
+            self._ask(child, probe, answers, False, keep=True, hasty=not alone)
+        right = len(answers) == len(probe.calls) and self.is_right(probe.item, answers)
+        if not right and not alone:
+            answers.clear()
+        self.settled.add(probe.item)
+        if right and all(self._is_right(use) for use in probe.uses if use in self.probes):
+            self.answers[probe.item, True] = list(answers)  # with helpers that are right it does the same
+
+    def _is_right(self, name: str) -> bool:
+        return self.is_right(name, self.answers.get((name, False), ()))
 
     def _give_up(self, answers: list[RawOutcome], probe: Probe) -> bool:
         """Fill in the rest when an item has used up its patience."""
@@ -179,10 +208,22 @@ class _Session:
         answers += [RawOutcome("timed out", detail=detail)] * (len(probe.calls) - len(answers))
         return True
 
-    def _ask(self, child: Conversation, probe: Probe, answers: list[RawOutcome], chained: bool) -> None:
-        """One fork in the sandbox: the calls not answered yet, until all are or the fork ends."""
+    def _ask(
+        self,
+        child: Conversation,
+        probe: Probe,
+        answers: list[RawOutcome],
+        chained: bool,
+        *,
+        keep: bool = False,
+        hasty: bool = False,
+    ) -> None:
+        """One fork in the sandbox: the calls not answered yet, until all are or the fork ends.
+
+        ``hasty``: the first that does not return ends it, since all will be asked again.
+        """
         self.doing = (probe.item, chained)
-        replies = child.ask(probe, probe.calls[len(answers) :], chained=chained)
+        replies = child.ask(probe, probe.calls[len(answers) :], chained=chained, keep=keep)
         waits = next(replies) is None
         while waits:
             late = any(answer.outcome == "timed out" for answer in answers)
@@ -190,7 +231,8 @@ class _Session:
             answer = replies.send(limit_s)
             assert answer is not None
             answers.append(answer)
-            if self._give_up(answers, probe) or len(answers) == len(probe.calls):
+            enough = len(answers) == len(probe.calls) or (hasty and answer.outcome != "returned")
+            if enough or self._give_up(answers, probe):
                 self.doing = None  # whatever happens now, all have been answered
             # It ends by itself after the last call, and when the fork has ended.
             waits = next(replies, answer) is None

@@ -1,6 +1,6 @@
 """A warm sandbox for all tests that need one, and short ways to ask it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -16,9 +16,10 @@ class Box:
 
     honest = "import torch\ndef double(x):\n    return 2 * x"
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, *, shared: bool = False) -> None:
         self.template = template
         self.limits = template.limits
+        self.shared = shared  # questions share a fork, and what returns is taken for right
 
     def call(self, *arguments: object, name: str = "case", observe: tuple[str, ...] = ()) -> Call:
         return Call(name, pack(*encode(arguments)), observe)
@@ -38,7 +39,14 @@ class Box:
         """Run the cells ``sources``; ``checks`` names the item asked after a cell, by the cell's number."""
         cells = [Cell(index, source, probe=(checks or {}).get(index, "")) for index, source in enumerate(sources)]
         asked = {probe.item: probe for probe in probes or (self.question("double"),)}
-        return run_session(template or self.template, cells, asked, limits=limits or self.limits, oracle=oracle)
+        return run_session(
+            template or self.template,
+            cells,
+            asked,
+            limits=limits or self.limits,
+            oracle=oracle,
+            is_right=_returned if self.shared else None,
+        )
 
     def value(self, outcome: RawOutcome) -> object:
         assert outcome.outcome == "returned", outcome
@@ -55,8 +63,18 @@ class Box:
         return torch.equal(self.value(output.items["double"][0]), torch.full((2,), 2.0))
 
 
+def _returned(item: str, raw: Sequence[RawOutcome]) -> bool:
+    return all(one.outcome == "returned" for one in raw)
+
+
 @pytest.fixture(scope="session")
-def box() -> Iterator[Box]:
+def warm() -> Iterator[Template]:
     limits = Limits(cell_s=2, case_s=1, notebook_s=60, memory_mib=1024, output_mib=8, processes=32)
     with Template(limits) as template:
-        yield Box(template)
+        yield template
+
+
+@pytest.fixture
+def box(request: pytest.FixtureRequest, warm: Template) -> Box:
+    """Each question in a fork of its own. Where a file is parametrized with "shared", questions share one, too."""
+    return Box(warm, shared=getattr(request, "param", "alone") == "shared")

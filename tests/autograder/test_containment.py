@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.parametrize("box", ["alone", "shared"], indirect=True)
+
 
 def strays(box) -> list[psutil.Process]:
     """Processes of the sandbox beside the warm one."""

@@ -12,6 +12,8 @@ def say(header, body=b""):
     os.write(3, struct.pack("<II", len(text), len(body)) + text + body)
 """
 
+pytestmark = pytest.mark.parametrize("box", ["alone", "shared"], indirect=True)
+
 
 def forging(box, code: str) -> tuple[str, ...]:
     """Cells with an honest function and ``forge``, which speaks to the other side itself."""

@@ -9,6 +9,8 @@ import torch
 
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
 
+pytestmark = pytest.mark.parametrize("box", ["alone", "shared"], indirect=True)
+
 
 def test_function_of_a_notebook_is_called_on_the_inputs_sent(box):
     output = box.run(box.honest, probes=(box.question("double", box.call(torch.ones(2)), box.call(torch.zeros(3))),))
@@ -35,7 +37,8 @@ def double(x): return isinstance(x, Pair)
     assert box.value(output.items["double"][0]) is True
 
 
-def test_function_is_judged_as_it_was_at_its_check_cell(box):
+def test_function_is_judged_as_it_was_at_its_check_cell_unless_forks_are_shared(box):
+    box = type(box)(box.template)
     output = box.run(box.honest, "check(double)", "double = None", checks={1: "double"})
     assert box.is_fine(output)
 
