@@ -83,7 +83,7 @@ def run(lab: str, fast: bool, out: Path | None) -> None:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write all records as one JSON list.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Submissions at a time [default: all cores].")
 @click.option("--student", "students", multiple=True, help="Only this student (may be given more than once).")
-@click.option("--fresh", is_flag=True, help="Grade again what has a record already.")
+@click.option("--fresh", is_flag=True, help="Grade everything again, whatever has a record.")
 @click.option("--no-sandbox", is_flag=True, help="Run submissions without containment; the record says so.")
 def grade(
     lab: str,
@@ -97,6 +97,7 @@ def grade(
 ) -> None:
     """Grade every submission of LAB: records, nbgrader's gradebook, autograded notebooks, feedback pages."""
     from autograder.classroom import grade_and_publish
+    from autograder.regrade import as_table, moved_of
 
     course = load_course()
     course.lab(lab)
@@ -115,8 +116,11 @@ def grade(
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     _print_class(outcome.records)
+    if outcome.moved:
+        console.print(as_table(outcome.moved))
     if json_file is not None:
-        write_atomically(json_file, json.dumps([to_dict(record) for record in outcome.records], indent=1) + "\n")
+        content = [to_dict(one) | {"moved": moved_of(one.student, outcome.moved)} for one in outcome.records]
+        write_atomically(json_file, json.dumps(content, indent=1) + "\n")
     console.print(f"records   {escape(str(outcome.records_folder))}\nfeedback  {escape(str(outcome.feedback_folder))}")
     console.print(f"summary   {escape(str(outcome.summary))}\ngradebook {escape(course.gradebook_url)}")
     if any(record.needs_attention for record in outcome.records):
