@@ -213,6 +213,27 @@ def demo(out: Path) -> None:
     console.print(f"gradebook   {escape(course.gradebook_url)}")
 
 
+@cli.command()
+@click.option(
+    "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", help="As JSON, to FILE or the screen."
+)
+def doctor(json_file: str | None) -> None:
+    """Say what this machine gives for grading and what that means; fail, with the reason, if grading would not work."""
+    from autograder import doctor as examination
+
+    with errors.status("trying what grading needs"):
+        checks = examination.examine()
+    report = json.dumps(examination.as_dict(checks), indent=1) + "\n"
+    if json_file == "-":
+        click.echo(report, nl=False)
+    else:
+        console.print(examination.as_table(checks))
+    if json_file not in (None, "-"):
+        write_atomically(Path(json_file), report)
+    if why := examination.reasons(checks):
+        raise CourseError(f"grading would not work here: {'; '.join(why)}")
+
+
 def main() -> None:
     """Entry point: turns expected errors into one sentence and an exit code."""
     try:

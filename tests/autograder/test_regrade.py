@@ -1,4 +1,4 @@
-"""A lab that was built again after a case was mended: only its question is asked again, and no person's work is lost."""
+"""A lab was built again after a case was mended: only its question is asked again, and no person's work is lost."""
 
 import copy
 import json
@@ -12,13 +12,15 @@ import nbformat
 import pytest
 from nbgrader import api
 
-from autograder import batch, classroom, grade
+from autograder import classroom, grade
 from autograder.batch import grade_class
 from autograder.build import build
 from autograder.classroom import Outcome, grade_and_publish
 from autograder.cli import main
 from autograder.course import Course, CourseError
 from autograder.demo import perfect_submission
+from autograder.draw import draw_cases
+from autograder.materials import load_materials
 from autograder.regrade import Move, as_table, lay_aside, moves, take_moves
 from autograder.results import read_record, write_record
 from autograder.sandbox import Template
@@ -96,6 +98,19 @@ def mend_case(course: Course, before: str = FOUR_BITS, after: str = EIGHT_BITS) 
     build(course)
 
 
+def with_other_draws(course: Course, data: Path) -> Course:
+    """With a secret that gives ada another variant of a case of each function."""
+    before = draw_cases(load_materials(course, LAB), "ada")
+    other = replace(course, data=data)
+    data.mkdir()
+    for number in range(1000):
+        (data / "secret").write_text(str(number))
+        draws = draw_cases(load_materials(other, LAB), "ada")
+        if all(draws[name] != before[name] for name in ("scale_of", "quantize")):
+            return other
+    raise AssertionError("no such secret")
+
+
 def records(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (out / "records").iterdir()}
 
@@ -119,10 +134,10 @@ def test_only_the_question_of_the_mended_case_is_asked_again_and_records_are_as_
 def test_moved_grades_are_told_with_student_question_before_and_after(course, publish, tmp_path):
     assert publish().moved == []
     mend_case(course)
-    # 8 bits (weight 1) passed before; the case at 4 bits (1) passes now that it is one at 8; of 4 points a quarter each
-    assert publish().moved == [Move("bob", "scale_of", 1.0, 2.0)] == [Move("bob", "scale_of", 4 * 1 / 4, 4 * 2 / 4)]
+    # Weights are 1 for 8 bits, 1 for 4 bits and 2 for zeros; of 4 points the second is one.
+    assert publish().moved == [Move("bob", "scale_of", 3.0, 4.0)]
     assert json.loads((tmp_path / "out" / "moved.json").read_text()) == [
-        {"student": "bob", "question": "scale_of", "before": 1.0, "after": 2.0}
+        {"student": "bob", "question": "scale_of", "before": 3.0, "after": 4.0}
     ]
     assert publish().moved == []
 
@@ -194,16 +209,15 @@ def test_nothing_is_kept_of_another_draw_environment_or_submission(
     publish(students=["ada"])
     asked.clear()
     if change == "secret":
-        # Draws of three of five cases move with the secret; a question with one variant a case has the same hash.
-        course = replace(course, data=tmp_path / "elsewhere")
+        course = with_other_draws(course, tmp_path / "elsewhere")
     elif change == "limits":
         course = replace(course, limits=replace(course.limits, case_s=2))
     else:
         path = handed_in / "ada" / "lab.ipynb"
         path.write_text(path.read_text() + "\n")
     grade_class(course, LAB, handed_in, out=tmp_path / "out", students=["ada"], template=template)
-    everything = [("scale_of", "quantize", "answer_1")]
-    assert asked == ([("scale_of", "quantize")] if change == "secret" else everything)
+    # The answer's only case is the same for everyone, whatever the secret.
+    assert asked == [("scale_of", "quantize") if change == "secret" else ("scale_of", "quantize", "answer_1")]
 
 
 def test_a_record_without_question_hashes_is_read_and_graded_again_as_a_whole(course, publish, asked, tmp_path):
@@ -215,7 +229,7 @@ def test_a_record_without_question_hashes_is_read_and_graded_again_as_a_whole(co
         del item["question_hash"]
     path.write_text(json.dumps(content))
     mend_case(course)
-    assert publish(students=["bob"]).moved == [Move("bob", "scale_of", 1.0, 2.0)]
+    assert publish(students=["bob"]).moved == [Move("bob", "scale_of", 3.0, 4.0)]
     assert asked == [("scale_of", "quantize", "answer_1")]
 
 
@@ -242,7 +256,7 @@ def test_moves_of_a_run_that_was_stopped_are_told_by_the_next(course, publish, t
 
     with pytest.raises(KeyboardInterrupt):
         publish(on_progress=stop)
-    assert publish().moved == [Move("bob", "scale_of", 1.0, 2.0)]
+    assert publish().moved == [Move("bob", "scale_of", 3.0, 4.0)]
     assert not (tmp_path / "out" / "before").exists()
 
 
@@ -262,7 +276,7 @@ def test_manual_grades_and_comments_outlive_a_regrade(course, publish):
         extra = book.find_grade("check_quantize", LAB, LAB, "bob")
         extra.extra_credit = 0.5
         overridden = book.find_grade("check_scale_of", LAB, LAB, "bob")
-        overridden.manual_score, overridden.needs_manual_grade = 3.0, False
+        overridden.manual_score, overridden.needs_manual_grade = 3.5, False
         book.find_comment("question_2", LAB, LAB, "bob").manual_comment = "Well said."
         book.find_comment("scale_of", LAB, LAB, "bob").manual_comment = "See the lecture."
         book.find_submission_notebook(LAB, LAB, "bob").flagged = True
@@ -274,7 +288,7 @@ def test_manual_grades_and_comments_outlive_a_regrade(course, publish):
         assert (grades["question_2"].manual_score, grades["question_2"].needs_manual_grade) == (2.5, False)
         assert grades["check_quantize"].extra_credit == 0.5
         moved = grades["check_scale_of"]
-        assert (moved.manual_score, moved.auto_score, moved.score) == (3.0, 2.0, 3.0)
+        assert (moved.manual_score, moved.auto_score, moved.score) == (3.5, 4.0, 3.5)
         assert moved.needs_manual_grade  # a person decides whether their score still holds
         comments = {one.name: one.manual_comment for one in book.find_submission_notebook(LAB, LAB, "bob").comments}
         assert (comments["question_2"], comments["scale_of"]) == ("Well said.", "See the lecture.")
@@ -296,9 +310,9 @@ def test_assistant_sees_the_moved_grades_on_screen_and_in_the_json(
     shown = capsys.readouterr().out
     assert "grades that moved" in shown
     [row] = [line for line in shown.splitlines() if "scale_of" in line]
-    assert [word.strip() for word in row.strip("│").split("│")] == ["bob", "scale_of", "1", "2"]
+    assert [word.strip() for word in row.strip("│").split("│")] == ["bob", "scale_of", "3", "4"]
     by_student = {one["student"]: one["moved"] for one in json.loads(file.read_text())}
-    assert by_student == {"ada": [], "bob": [{"question": "scale_of", "before": 1.0, "after": 2.0}], "cyd": []}
+    assert by_student == {"ada": [], "bob": [{"question": "scale_of", "before": 3.0, "after": 4.0}], "cyd": []}
 
 
 def test_a_table_of_moves_shows_what_is_new_and_gone():
@@ -323,4 +337,4 @@ def test_two_courses_of_the_same_files_give_the_same_hashes(course, publish, tmp
         on_result=lambda one, *_: fresh.append(one.fresh),
     )
     assert fresh == [False]
-    assert batch.load_materials(course, LAB).item_hashes == batch.load_materials(elsewhere, LAB).item_hashes
+    assert load_materials(course, LAB).item_hashes == load_materials(elsewhere, LAB).item_hashes
