@@ -18,7 +18,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from autograder.results import ItemResult, Record, read_record, write_atomically, write_record
+from autograder.results import ItemResult, Record, draft_of, read_record, write_atomically, write_record
 
 #: What must be as it was, so that a question's hash says all that matters beside it.
 SAME = ("student", "lab", "submission_hash", "environment")
@@ -72,14 +72,17 @@ def lay_aside(earlier: Record, record: Record, out: Path) -> None:
 
 def take_moves(out: Path) -> list[Move]:
     """What has moved since the last whole run, sorted by student; call it when a run has ended. Also in moved.json."""
-    found = []
-    for path in sorted((out / "before").glob("*.json")):
+    before, found = out / "before", []
+    for path in sorted(before.glob("*.json")):
         try:
             found += moves(read_record(path), read_record(out / "records" / path.name))
         except FileNotFoundError:
             pass  # somebody has removed the record
     write_atomically(out / "moved.json", json.dumps([asdict(move) for move in found], indent=1) + "\n")
-    shutil.rmtree(out / "before", ignore_errors=True)
+    if before.exists():
+        done = draft_of(before)
+        before.rename(done)  # at once, so that half of it is never told again
+        shutil.rmtree(done)
     return found
 
 

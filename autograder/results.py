@@ -6,6 +6,7 @@ times are kept apart, in ``timings.jsonl``.
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,12 @@ def remove_drafts(*folders: Path) -> None:
     """What a process that was killed while it wrote has left right in ``folders``; call it where nobody writes."""
     for folder in folders:
         for path in folder.glob(".*.part"):
-            if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdigit():
-                path.unlink(missing_ok=True)
+            if not path.suffixes[-2:-1] or not path.suffixes[-2][1:].isdigit():
+                continue  # somebody else's
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _item(content: dict[str, Any]) -> ItemResult:

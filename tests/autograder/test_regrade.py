@@ -303,7 +303,7 @@ def test_assistant_sees_the_moved_grades_on_screen_and_in_the_json(
     words = ["grade", LAB, "--submissions", handed_in, "--out", tmp_path / "out", "--json", file]
     monkeypatch.setattr(sys, "argv", ["qlab", *map(str, words)])
     main()
-    assert "moved" not in capsys.readouterr().out
+    assert "grades that moved" not in capsys.readouterr().out
     assert all(one["moved"] == [] for one in json.loads(file.read_text()))
     mend_case(course)
     main()

@@ -4,6 +4,7 @@ import copy
 import fcntl
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,9 @@ from autograder.build import build
 from autograder.classroom import grade_and_publish
 from autograder.course import Course, CourseError
 from autograder.demo import perfect_submission
+from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock, lock_holder, lock_path
+from autograder.results import ItemResult, Record, WrittenResult, remove_drafts
 
 LAB = "lab_tiny"
 #: Kills itself just before it puts the n-th finished file in its place; n comes first in the arguments.
@@ -30,7 +33,7 @@ import os, signal, sys
 left = int(sys.argv.pop(1))
 def count(event, arguments):
     global left
-    if event == "os.rename":
+    if event == "os.rename" and str(arguments[0]).endswith(".part"):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -39,6 +42,51 @@ from autograder.cli import main
 main()
 """
 PLAIN = "from autograder.cli import main; main()"
+
+
+#: Registers the lab and enters a student, in a fork that is killed just before its n-th commit, for every n there is;
+#: then once more undisturbed. Prints how often it was killed.
+DYING_GRADEBOOK = """
+import os, pickle, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from autograder.course import load_course
+from autograder.gradebook import Gradebook
+course = load_course(Path(sys.argv[1]))
+record, notebook = pickle.loads(Path(sys.argv[2]).read_bytes())
+def enter(dying):
+    left = dying
+    def count(connection):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    event.listen(Engine, "commit", count)
+    with Gradebook(course) as gradebook:
+        gradebook.register(record.lab)
+        gradebook.save(record, notebook)
+    os._exit(0)
+def forked(dying):
+    process = os.fork()
+    if process == 0:
+        enter(dying)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+killed = 0
+database = course.data / "gradebook.db"
+start = database.read_bytes() if database.exists() else None
+while True:
+    if start is None:
+        database.unlink(missing_ok=True)
+    else:
+        database.write_bytes(start)
+    if forked(killed + 1) == 0:
+        break
+    assert forked(0) == 0, "the next run failed"
+    killed += 1
+    os.replace(database, database.with_name(f"after-{killed}.db"))
+print(killed)
+"""
 
 
 @pytest.fixture
@@ -107,9 +155,9 @@ def everything_written(course: Course) -> dict[str, bytes]:
     return {str(path.relative_to(course.root)): path.read_bytes() for path in files if path.name not in apart}
 
 
-def gradebook(course: Course) -> list[dict]:
+def gradebook(course: Course, name: str = "gradebook.db") -> list[dict]:
     """Every grade and comment, without the identities that nbgrader draws at random."""
-    with api.Gradebook(course.gradebook_url, course.id) as book:
+    with api.Gradebook(f"sqlite:///{course.data / name}", course.id) as book:
         rows = [grade for one in book.assignment_submissions(LAB) for grade in one.notebooks[0].grades]
         rows += [comment for one in book.assignment_submissions(LAB) for comment in one.notebooks[0].comments]
         found = [{key: value for key, value in row.to_dict().items() if key != "id"} for row in rows]
@@ -204,3 +252,55 @@ def test_a_course_that_is_busy_is_left_alone(course, classroom, tmp_path):
             grade_and_publish(course, LAB, classroom, out=tmp_path / "out", jobs=1)
     assert sorted(course.data.rglob("*")) == before
     assert lock_path(course) in before
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_gradebook_whose_writer_was_killed_at_any_commit_is_completed_by_the_next(
+    course, tiny_environment, tmp_path, rebuilt
+):
+    record = Record(
+        student="ada",
+        lab=LAB,
+        score=5.0,
+        max_score=11.0,
+        written_max_score=3.0,
+        graded=True,
+        problem="",
+        file="x.ipynb",
+        submission_hash="",
+        lab_hash="",
+        draw="",
+        functions={"scale_of": ItemResult("scale_of", "function", 4.0, 4.0, ())},
+        answers={"answer_1": ItemResult("answer_1", "answer", 1.0, 1.0, ())},
+        written={"question_2": WrittenResult("question_2", 3.0, True)},
+    )
+    if rebuilt:  # the lab changes under a gradebook that has grades: a question goes, another comes
+        with Gradebook(course) as book:
+            book.register(LAB)
+            book.save(record, perfect_submission(course, LAB))
+        for path in (course.solution(LAB), course.root / "autograder" / "cases" / f"{LAB}.py"):
+            path.write_text(path.read_text().replace("answer_1", "answer_7"))
+        build(course)
+        record = replace(record, answers={"answer_7": ItemResult("answer_7", "answer", 1.0, 1.0, ())})
+    (tmp_path / "entry").write_bytes(pickle.dumps((record, perfect_submission(course, LAB))))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING_GRADEBOOK, str(course.root), str(tmp_path / "entry")],
+        env=tiny_environment(course),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = gradebook(course)
+    assert int(done.stdout) > 2 and expected
+    for number in range(1, int(done.stdout) + 1):
+        assert gradebook(course, f"after-{number}.db") == expected, f"killed before commit {number}"
+
+
+def test_half_written_files_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".before.12.part").mkdir()
+    (tmp_path / ".before.12.part" / "ada.json").touch()
+    for name in (".ada.json.4711.part", "ada.json", ".x.part", "film.part", ".gone.v2.part"):
+        (tmp_path / name).touch()
+    remove_drafts(tmp_path, tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gone.v2.part", ".x.part", "ada.json", "film.part"]
