@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output, writes_json
 
 from autograder.course import Course
-from autograder.results import CaseResult, ItemResult, Record, write_atomically
+from autograder.results import CaseResult, ItemResult, Record, draft_of, write_atomically
 
 
 def submitted_folder(course: Course, student: str, lab: str) -> Path:
@@ -26,7 +26,7 @@ def keep_submission(course: Course, record: Record, handed_in: Path) -> Path:
     target = folder / f"{record.lab}.ipynb"
     if handed_in.resolve() == target.resolve():
         return target
-    draft = target.with_suffix(".part")
+    draft = draft_of(target)
     shutil.copyfile(handed_in, draft)
     draft.replace(target)
     timestamp = handed_in.with_name("timestamp.txt")

@@ -1,7 +1,8 @@
 """Many submissions: one warm template, a few threads that wait for it, and a record on disk as each one ends.
 
 What has a record of the same submission, lab, draw and environment is not graded again, so a run that was stopped goes
-on where it was. Records are written by the main thread alone: a run that is interrupted leaves whole ones.
+on where it was; where the lab was built anew, only the questions that this changed are asked again. Records are written
+by the main thread alone: a run that is interrupted leaves whole ones.
 """
 
 import json
@@ -17,7 +18,8 @@ from autograder import sandbox
 from autograder.course import Course, CourseError
 from autograder.grade import Graded, empty_record, grade_opened, open_submission, problem_record
 from autograder.materials import Materials, load_materials
-from autograder.results import Record, read_record, write_atomically, write_record
+from autograder.regrade import lay_aside
+from autograder.results import OtherSchema, Record, read_record, write_atomically, write_record
 from autograder.submissions import Found, UnreadableNotebook, find_submissions
 
 
@@ -25,6 +27,7 @@ from autograder.submissions import Found, UnreadableNotebook, find_submissions
 class _Done:
     graded: Graded
     seconds: float
+    earlier: Record | None
     fault: str = ""  # the traceback of an error of ours
 
 
@@ -46,10 +49,13 @@ def grade_class(
     Writes ``out/records/<student>.json`` as each ends and a line in ``out/timings.jsonl``. ``on_result`` is called in
     this thread with each result, how many are done and how many there are. One submission never stops the run: an
     error of ours gives a record that is not graded and its traceback in ``out/faults``. ``template`` is one that runs
-    already; without it one is started for this class. Raises ``CourseError`` for a folder or lab that is not there.
+    already; without it one is started for this class. Raises ``CourseError`` for a folder or lab that is not there, and
+    for records of another version of qlab unless they are to be replaced (``resume`` false).
     """
     course.lab(lab)
     found = _chosen(find_submissions(folder, lab), students, folder)
+    if resume:
+        _refuse_other_versions(out, found)
     materials = load_materials(course, lab)
     records: dict[str, Record] = {}
     warm = nullcontext(template) if template else sandbox.Template(course.limits, sandboxed=sandboxed)
@@ -57,14 +63,14 @@ def grade_class(
 
         def work(one: Found) -> _Done:
             start = time.monotonic()
-            earlier = _earlier(_record_path(out, one.student)) if resume else None
+            earlier = _earlier(_record_path(out, one.student))
             try:
-                graded, fault = _grade_one(one, materials, template, earlier), ""
+                graded, fault = _grade_one(one, materials, template, earlier if resume else None), ""
             except Exception as error:  # noqa: BLE001  (one submission may not stop a class, whatever is wrong in ours)
                 problem = f"could not be graded by a fault of the grader ({type(error).__name__}); please report it"
                 graded = Graded(one, problem_record(one, materials, problem, template=template), None)
                 fault = traceback.format_exc()
-            return _Done(graded, time.monotonic() - start, fault)
+            return _Done(graded, time.monotonic() - start, earlier, fault)
 
         for done in _in_threads(work, found, jobs):
             _keep(done, out)
@@ -110,7 +116,21 @@ def _grade_one(found: Found, materials: Materials, template: sandbox.Template, e
     expected = replace(empty_record(found, materials, template=template), submission_hash=opened.submission_hash)
     if earlier is not None and _is_current(earlier, expected):
         return Graded(found, earlier, opened.repaired.notebook, fresh=False)
-    return grade_opened(opened, materials=materials, template=template)
+    return grade_opened(opened, materials=materials, template=template, earlier=earlier)
+
+
+def _refuse_other_versions(out: Path, found: list[Found]) -> None:
+    """A record that cannot be compared with is replaced only when that is asked for."""
+    for path in (_record_path(out, one.student) for one in found):
+        try:
+            read_record(path)
+        except OtherSchema as error:
+            raise CourseError(
+                f"{path} was written by another version of qlab ({error}): add --fresh to grade all of them again and"
+                " replace such records, or choose another folder with --out"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none, or half of one, or it was edited: that student is graded
 
 
 def _earlier(path: Path) -> Record | None:
@@ -133,8 +153,15 @@ def _keep(done: _Done, out: Path) -> None:
     graded = done.graded
     if not graded.fresh:
         return
+    if done.earlier is not None:
+        lay_aside(done.earlier, graded.record, out)
     write_record(graded.record, _record_path(out, graded.found.student))
-    line = {"student": graded.found.student, "lab": graded.record.lab, "seconds": round(done.seconds, 3)}
+    line = {
+        "student": graded.found.student,
+        "lab": graded.record.lab,
+        "seconds": round(done.seconds, 3),
+        "questions": list(graded.asked),
+    }
     with (out / "timings.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     fault = out / "faults" / f"{graded.found.student}.txt"

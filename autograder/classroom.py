@@ -1,7 +1,8 @@
 """Grade a class and publish what came of it: gradebook, nbgrader's notebooks, a feedback page each, a summary.
 
 Sandboxes work in parallel; everything that is written for a student is written here, in one thread, as soon as that
-student is graded, so an interrupted run leaves whole students behind.
+student is graded, so an interrupted run leaves whole students behind. The next run publishes what has a record once
+more, in case the interruption fell between the two.
 """
 
 from collections.abc import Callable, Collection
@@ -15,8 +16,10 @@ from autograder.batch import grade_class
 from autograder.course import Course, CourseError
 from autograder.grade import Graded
 from autograder.gradebook import Gradebook
+from autograder.lock import grading_lock
+from autograder.regrade import Move, take_moves
 from autograder.report import write_feedback, write_summary
-from autograder.results import Record
+from autograder.results import Record, remove_drafts
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Outcome:
     records_folder: Path
     feedback_folder: Path
     summary: Path
+    moved: list[Move]  # scores of submissions graded before that are not what they were
 
 
 def grade_and_publish(
@@ -42,38 +46,50 @@ def grade_and_publish(
     """Grade ``submissions`` and write everything under ``out`` and the course's data folder.
 
     ``on_progress(done, total)`` is called as students are finished. Raises ``CourseError`` for an unknown or unbuilt
-    lab, an empty folder, or a gradebook that cannot be written.
+    lab, an empty folder, a gradebook that cannot be written, or a course that another process grades.
     """
     title = course.lab(lab).title
-    feedback = out / "feedback"
-    try:
-        with Gradebook(course) as gradebook:
-            gradebook.register(lab)
+    feedback, summary = out / "feedback", out / "summary.html"
 
-            def publish(graded: Graded, done: int, total: int) -> None:
-                record = graded.record
-                if record.graded and graded.notebook is not None and graded.found.path is not None:
-                    keep_submission(course, record, graded.found.path)
-                    gradebook.save(record, graded.notebook)
-                    write_autograded(course, record, graded.notebook)
-                write_feedback(record, feedback / f"{record.student}.html", lab_title=title)
-                if on_progress is not None:
-                    on_progress(done, total)
+    def publish(gradebook: Gradebook, graded: Graded) -> None:
+        record = graded.record
+        if record.graded and graded.notebook is not None and graded.found.path is not None:
+            keep_submission(course, record, graded.found.path)
+            gradebook.save(record, graded.notebook)
+            write_autograded(course, record, graded.notebook)
+        write_feedback(record, feedback / f"{record.student}.html", lab_title=title)
 
-            records = grade_class(
-                course,
-                lab,
-                submissions,
-                out=out,
-                jobs=jobs,
-                on_result=publish,
-                resume=resume,
-                students=students,
-                sandboxed=sandboxed,
-            )
-    except OperationalError as error:
-        raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error
-    summary = out / "summary.html"
-    links = {record.student: f"feedback/{record.student}.html" for record in records}
-    write_summary(records, summary, lab_title=title, links=links)
-    return Outcome(records, out / "records", feedback, summary)
+    with grading_lock(course, f"grades {lab}"):
+        _remove_drafts(course, lab, out)
+        try:
+            with Gradebook(course) as gradebook:
+                gradebook.register(lab)
+
+                def on_result(graded: Graded, done: int, total: int) -> None:
+                    publish(gradebook, graded)
+                    if on_progress is not None:
+                        on_progress(done, total)
+
+                records = grade_class(
+                    course,
+                    lab,
+                    submissions,
+                    out=out,
+                    jobs=jobs,
+                    on_result=on_result,
+                    resume=resume,
+                    students=students,
+                    sandboxed=sandboxed,
+                )
+        except OperationalError as error:
+            raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error
+        links = {record.student: f"feedback/{record.student}.html" for record in records}
+        write_summary(records, summary, lab_title=title, links=links)
+        return Outcome(records, out / "records", feedback, summary, take_moves(out))
+
+
+def _remove_drafts(course: Course, lab: str, out: Path) -> None:
+    """Half-written files of a run that was killed; nobody else writes there now."""
+    remove_drafts(out, out / "records", out / "feedback", out / "faults", out / "before")
+    remove_drafts(course.data, course.source(lab).parent)
+    remove_drafts(*course.data.glob(f"autograded/*/{lab}"), *course.data.glob(f"submitted/*/{lab}"))

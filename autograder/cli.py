@@ -93,7 +93,7 @@ def run(lab: str, fast: bool, out: Path | None) -> None:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write all records as one JSON list.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Submissions at a time [default: all cores].")
 @click.option("--student", "students", multiple=True, help="Only this student (may be given more than once).")
-@click.option("--fresh", is_flag=True, help="Grade again what has a record already.")
+@click.option("--fresh", is_flag=True, help="Grade everything again, whatever has a record.")
 @click.option("--no-sandbox", is_flag=True, help="Run submissions without containment; the record says so.")
 def grade(
     lab: str,
@@ -107,6 +107,7 @@ def grade(
 ) -> None:
     """Grade every submission of LAB: records, nbgrader's gradebook, autograded notebooks, feedback pages."""
     from autograder.classroom import grade_and_publish
+    from autograder.regrade import as_table, moved_of
 
     course = load_course()
     course.lab(lab)
@@ -125,8 +126,11 @@ def grade(
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     _print_class(outcome.records)
+    if outcome.moved:
+        console.print(as_table(outcome.moved))
     if json_file is not None:
-        write_atomically(json_file, json.dumps([to_dict(record) for record in outcome.records], indent=1) + "\n")
+        content = [to_dict(one) | {"moved": moved_of(one.student, outcome.moved)} for one in outcome.records]
+        write_atomically(json_file, json.dumps(content, indent=1) + "\n")
     console.print(f"records   {escape(str(outcome.records_folder))}\nfeedback  {escape(str(outcome.feedback_folder))}")
     console.print(f"summary   {escape(str(outcome.summary))}\ngradebook {escape(course.gradebook_url)}")
     if any(record.needs_attention for record in outcome.records):
@@ -217,6 +221,27 @@ def demo(out: Path) -> None:
     console.print(f"submissions {escape(str(out / 'submissions'))}\nrecords     {escape(str(outcome.records_folder))}")
     console.print(f"feedback    {escape(str(outcome.feedback_folder))}\nsummary     {escape(str(outcome.summary))}")
     console.print(f"gradebook   {escape(course.gradebook_url)}")
+
+
+@cli.command()
+@click.option(
+    "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", help="As JSON, to FILE or the screen."
+)
+def doctor(json_file: str | None) -> None:
+    """Say what this machine gives for grading and what that means; fail, with the reason, if grading would not work."""
+    from autograder import doctor as examination
+
+    with errors.status("trying what grading needs"):
+        checks = examination.examine()
+    report = json.dumps(examination.as_dict(checks), indent=1) + "\n"
+    if json_file == "-":
+        click.echo(report, nl=False)
+    else:
+        console.print(examination.as_table(checks))
+    if json_file not in (None, "-"):
+        write_atomically(Path(json_file), report)
+    if why := examination.reasons(checks):
+        raise CourseError(f"grading would not work here: {'; '.join(why)}")
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 A case that could not be graded by a fault of ours counts neither as passed nor as a zero that is final: the item keeps
 the score of its other cases over the full weight, and ``Record.needs_attention`` is true until it is graded again.
+
+With the record of an earlier run only those questions are asked that it does not answer already: see ``regrade.py``.
 """
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,9 +19,11 @@ from nbformat import NotebookNode
 
 from autograder.cells import analyse, defines_nothing_twice, normalise
 from autograder.draw import Draws, draw_cases, draw_id
+from autograder.fingerprint import hash_question
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials
 from autograder.oracle import Oracle
+from autograder.regrade import kept_items
 from autograder.repair import Repaired, plan_cells, repair, source_of
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
@@ -48,6 +52,7 @@ class Graded:
     record: Record
     notebook: NotebookNode | None
     fresh: bool = True  # False: the record is that of an earlier run
+    asked: tuple[str, ...] = ()  # questions that were put to the submission; the others' results are an earlier run's
 
 
 def grade_submission(found: Found, *, materials: Materials, template: Template) -> Graded:
@@ -70,31 +75,50 @@ def open_submission(found: Found, materials: Materials) -> Opened:
     return Opened(found, digest, repaired, (*found.notes, *mended, *repaired.repairs))
 
 
-def grade_opened(opened: Opened, *, materials: Materials, template: Template) -> Graded:
+def grade_opened(opened: Opened, *, materials: Materials, template: Template, earlier: Record | None = None) -> Graded:
+    """``earlier`` is a record of this student whose results are kept where they would come out the same."""
     draws = draw_cases(materials, opened.found.student)
     plan = plan_cells(opened.repaired)
+    record = replace(
+        empty_record(opened.found, materials, template=template),
+        graded=True,
+        submission_hash=opened.submission_hash,
+        written=_written(opened.repaired, materials),
+        repairs=opened.repairs,
+    )
+    hashes = {name: hash_question(name, materials.item_hashes[name], draws[name], plan) for name in materials.items}
+    kept = kept_items(earlier, record, hashes)
+    asked = tuple(name for name in hashes if name not in kept)
+    if asked or earlier is None:
+        output = _run(plan, asked, materials, draws, template)
+        cells = tuple(replace(cell, message=clean(cell.message)) for cell in output.cells)
+        new = {name: _item_result(name, opened, materials, draws, plan, output) for name in asked}
+        found = {**kept, **{name: replace(item, question_hash=hashes[name]) for name, item in new.items()}}
+    else:
+        cells, found = earlier.cells, kept  # the cells that would run are the same, so they end as they did
+    items = {name: found[name] for name in materials.items}
+    record = replace(
+        record,
+        score=round(sum(item.score for item in items.values()), 4),
+        functions={name: item for name, item in items.items() if item.kind == "function"},
+        answers={name: item for name, item in items.items() if item.kind == "answer"},
+        cells=cells,
+    )
+    return Graded(opened.found, record, opened.repaired.notebook, asked=asked)
+
+
+def _run(
+    plan: Sequence[Cell], asked: Collection[str], materials: Materials, draws: Draws, template: Template
+) -> SessionOutput:
     plain = defines_nothing_twice(cell.source for cell in plan if cell.run != "skip")
-    output = run_session(
+    return run_session(
         template,
         plan,
-        {name: _probe(materials, name, draws) for name in materials.items},
+        {name: _probe(materials, name, draws) for name in asked},
         limits=materials.course.limits,
         oracle=Oracle(materials),
         is_right=partial(_is_right, materials, draws) if plain else None,
     )
-    items = {name: _item_result(name, opened, materials, draws, plan, output) for name in materials.items}
-    record = replace(
-        empty_record(opened.found, materials, template=template),
-        score=round(sum(item.score for item in items.values()), 4),
-        graded=True,
-        submission_hash=opened.submission_hash,
-        functions={name: item for name, item in items.items() if item.kind == "function"},
-        answers={name: item for name, item in items.items() if item.kind == "answer"},
-        written=_written(opened.repaired, materials),
-        cells=tuple(replace(cell, message=clean(cell.message)) for cell in output.cells),
-        repairs=opened.repairs,
-    )
-    return Graded(opened.found, record, opened.repaired.notebook)
 
 
 def _is_right(materials: Materials, draws: Draws, name: str, raw: Sequence[RawOutcome]) -> bool:

@@ -25,7 +25,7 @@ from autograder.autograded import submitted_folder
 from autograder.course import Course, CourseError
 from autograder.notebooks import write_source_notebook
 from autograder.release import stored_cells
-from autograder.results import ItemResult, Record
+from autograder.results import ItemResult, Record, draft_of
 
 Row = TypeVar("Row", bound=api.Base)
 
@@ -255,7 +255,7 @@ def _resources(course: Course, lab: str) -> dict[str, dict[str, str]]:
 def _create(path: Path) -> None:
     """An empty gradebook, as nbgrader makes it; nbgrader itself starts ``alembic`` by name, which takes seconds and may
     not be on PATH."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = draft_of(path)
     draft.unlink(missing_ok=True)
     engine = create_engine(f"sqlite:///{draft.as_posix()}")
     head = ScriptDirectory(ALEMBIC_DIR).get_current_head()

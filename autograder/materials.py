@@ -10,9 +10,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.course import Course, CourseError
+from autograder.fingerprint import hash_item
 from autograder.matching import read_slots
+from autograder.messages import count_values, own_message
+from autograder.notebooks import read_lab
 from autograder.solution import load_solution
-from qlab_helpers.checking.codec import Tensors, Tree, pack, unpack
 from qlab_helpers.checking.reference import Case, Item, Reference, load_reference
 
 
@@ -36,6 +38,7 @@ class Materials:
     solution: Mapping[str, Any]
     largest_case: int  # values in all tensors of the arguments of one case
     lab_hash: str
+    item_hashes: Mapping[str, str]  # of what decides each item alone
     secret: bytes
 
 
@@ -47,13 +50,15 @@ def load_materials(course: Course, lab: str) -> Materials:
     references = [load_reference.__wrapped__(lab, folder) for folder in folders]
     release = _read_release(course, lab)
     slots = read_slots(release)
-    items, cases = {}, {}
+    source = read_lab(course, lab)
+    items, cases, hashes = {}, {}, {}
     for name in (slot.item for slot in slots if slot.role == "check"):
         holders = [reference for reference in references if name in reference.items]
         if not holders:
             raise CourseError(f"{lab} checks {name!r}, which has no cases; run `qlab build`")
         items[name] = holders[0].items[name]
         cases[name] = tuple(_store(case, holder) for holder in holders for case in holder.items[name].cases)
+        hashes[name] = hash_item(name, holders, source)
     all_cases = [one for stored in cases.values() for one in stored]
     return Materials(
         course=course,
@@ -63,8 +68,9 @@ def load_materials(course: Course, lab: str) -> Materials:
         cases=cases,
         written={slot.grade_id: float(slot.cell.metadata.nbgrader.points) for slot in slots if slot.role == "written"},
         solution=load_solution(course, lab),
-        largest_case=max((_values(message) for one in all_cases for message in one.messages), default=0),
+        largest_case=max((count_values(message) for one in all_cases for message in one.messages), default=0),
         lab_hash=_hash_files(course, lab),
+        item_hashes=hashes,
         secret=course.secret(),
     )
 
@@ -77,36 +83,15 @@ def _read_release(course: Course, lab: str) -> NotebookNode:
 
 
 def _store(case: Case, reference: Reference) -> StoredCase:
-    return StoredCase(case, reference, tuple(_message(variant.args, reference.tensors) for variant in case.variants))
-
-
-def _message(tree: Tree, tensors: Tensors) -> bytes:
-    """The tree with its own tensors only, under names that do not tell which case or variant it is."""
-    used: Tensors = {}
-
-    def renamed(node: Any) -> Any:
-        if isinstance(node, list):
-            return [renamed(one) for one in node]
-        if not isinstance(node, dict):
-            return node
-        if isinstance(node.get("tensor"), str):
-            key = f"a{len(used)}"
-            used[key] = tensors[node["tensor"]]
-            return {**node, "tensor": key}
-        return {key: renamed(value) for key, value in node.items()}
-
-    return pack(renamed(tree), used)
-
-
-def _values(message: bytes) -> int:
-    return sum(tensor.numel() for tensor in unpack(message)[1].values())
+    return StoredCase(case, reference, tuple(own_message(variant.args, reference.tensors) for variant in case.variants))
 
 
 def _hash_files(course: Course, lab: str) -> str:
-    """Of everything that decides a grade: the released notebook and both references."""
+    """Of everything that decides a grade: the released notebook, the solution and both references."""
     digest = hashlib.sha256()
     for path in (
         course.release(lab),
+        course.solution(lab),  # it answers for the functions that others use
         *_reference_files(course.visible_reference, lab),
         *_reference_files(course.hidden_reference, lab),
     ):

@@ -6,6 +6,7 @@ times are kept apart, in ``timings.jsonl``.
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ SCHEMA_VERSION = 1
 
 #: What can become of a case. "not graded" is our fault: it is never a zero and always reported.
 OUTCOMES = ("passed", "failed", "crashed", "timed out", "out of memory", "missing", "not graded")
+
+
+class OtherSchema(ValueError):
+    """A record that another version of qlab wrote, in a form that this one cannot read."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class ItemResult:
     chained: str = ""  # what happened with the student's own helper functions, where it differs; decides nothing
     misconception: str = ""  # the known mistake that it makes, or nearly makes, and what to say of it
     diagnosis: str = ""
+    question_hash: str = ""  # of the cases, the draw and the cells that were run; "" in records of older versions
+
+    @property
+    def needs_attention(self) -> bool:
+        return any(case.outcome == "not graded" for case in self.cases)
 
 
 @dataclass(frozen=True)
@@ -85,9 +95,13 @@ class Record:
     schema_version: int = SCHEMA_VERSION
 
     @property
+    def items(self) -> dict[str, ItemResult]:
+        """Everything that is graded automatically."""
+        return {**self.functions, **self.answers}
+
+    @property
     def needs_attention(self) -> bool:
-        items = [*self.functions.values(), *self.answers.values()]
-        return not self.graded or any(case.outcome == "not graded" for item in items for case in item.cases)
+        return not self.graded or any(item.needs_attention for item in self.items.values())
 
 
 def to_dict(record: Record) -> dict[str, Any]:
@@ -95,9 +109,9 @@ def to_dict(record: Record) -> dict[str, Any]:
 
 
 def from_dict(content: dict[str, Any]) -> Record:
-    """Raises ``ValueError`` for a record of another schema version."""
+    """Raises ``OtherSchema`` for a record of another schema version."""
     if content.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(f"record of schema version {content.get('schema_version')}, this is {SCHEMA_VERSION}")
+        raise OtherSchema(f"record of schema version {content.get('schema_version')}, this is {SCHEMA_VERSION}")
     return Record(
         **{
             **content,
@@ -121,9 +135,26 @@ def read_record(path: Path) -> Record:
 def write_atomically(path: Path, text: str) -> None:
     """Readers see the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = draft_of(path)
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
+
+
+def draft_of(path: Path) -> Path:
+    """Where to write what is then put in the place of ``path``."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def remove_drafts(*folders: Path) -> None:
+    """What a process that was killed while it wrote has left right in ``folders``; call it where nobody writes."""
+    for folder in folders:
+        for path in folder.glob(".*.part"):
+            if not path.suffixes[-2:-1] or not path.suffixes[-2][1:].isdigit():
+                continue  # somebody else's
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _item(content: dict[str, Any]) -> ItemResult:

@@ -193,7 +193,7 @@ class _Session:
         if not right and not alone:
             answers.clear()
         self.settled.add(probe.item)
-        if right and all(self._is_right(use) for use in probe.uses if use in self.probes):
+        if right and all(use in self.probes and self._is_right(use) for use in probe.uses):
             self.answers[probe.item, True] = list(answers)  # with helpers that are right it does the same
 
     def _is_right(self, name: str) -> bool:

@@ -132,10 +132,10 @@ def load_cifar10(
     """
     _check_split(split)
     for folder in _roots(root):
-        for place in (folder / "cifar10" / split, folder / split):
+        for place in _image_places(folder, split):
             if place.is_dir():
                 return _read_image_folder(place, limit=limit, progress=progress)
-        for place in (folder, folder / "cifar10"):
+        for place in _archive_places(folder):
             if (place / "cifar-10-batches-py").is_dir():
                 return _read("CIFAR-10", place, partial(_torchvision_cifar10, place, split)).take(limit)
     target = _download_root(root)
@@ -150,6 +150,18 @@ def load_mnist(split: str, *, root: Path | str | None = None) -> ImageSet:
             return _read("MNIST", folder, partial(_torchvision_mnist, folder, split))
     target = _download_root(root)
     return _download("MNIST", target, lambda: _torchvision_mnist(target, split, download=True))
+
+
+def find_data_sets(root: Path | str | None = None) -> dict[str, Path | None]:
+    """Where ``load_cifar10`` and ``load_mnist`` find their files, by name; None where they would have to download."""
+    found: dict[str, Path | None] = {"CIFAR-10": None, "MNIST": None}
+    for folder in reversed(_roots(root)):
+        images = all(any(place.is_dir() for place in _image_places(folder, split)) for split in ("train", "test"))
+        if images or any((place / "cifar-10-batches-py").is_dir() for place in _archive_places(folder)):
+            found["CIFAR-10"] = folder
+        if (folder / "MNIST" / "raw").is_dir():
+            found["MNIST"] = folder
+    return found
 
 
 def cifar10_loaders(
@@ -179,6 +191,14 @@ def _roots(root: Path | str | None) -> list[Path]:
         return [Path(root).expanduser()]
     named = os.environ.get("QLAB_DATA")
     return [Path(folder).expanduser() for folder in (named, "data", DEFAULT_ROOT) if folder]
+
+
+def _image_places(folder: Path, split: str) -> tuple[Path, Path]:
+    return folder / "cifar10" / split, folder / split
+
+
+def _archive_places(folder: Path) -> tuple[Path, Path]:
+    return folder, folder / "cifar10"
 
 
 def _download_root(root: Path | str | None) -> Path:
