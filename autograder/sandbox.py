@@ -168,8 +168,8 @@ class Template:
     def _start(self) -> None:
         if self.sandboxed and not sys.platform.startswith("linux"):
             raise SandboxUnavailable(
-                "submissions can be contained on Linux only; grade in a Linux machine or container (docs/container.md), or add"
-                " --no-sandbox if you trust every one of them"
+                "submissions can be contained on Linux only; grade in a Linux machine or container (docs/container.md),"
+                " or add --no-sandbox if you trust every one of them"
             )
         self._folder = tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True)
         options = {
