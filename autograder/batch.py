@@ -49,7 +49,7 @@ def grade_class(
     already; without it one is started for this class. Raises ``CourseError`` for a folder or lab that is not there.
     """
     course.lab(lab)
-    found = _chosen(find_submissions(folder, lab), students, folder)
+    found = _chosen(find_submissions(folder, lab, other_labs=_others(course, lab)), students, folder)
     materials = load_materials(course, lab)
     records: dict[str, Record] = {}
     warm = nullcontext(template) if template else sandbox.Template(course.limits, sandboxed=sandboxed)
@@ -72,6 +72,10 @@ def grade_class(
             if on_result is not None:
                 on_result(done.graded, len(records), len(found))
     return [records[student] for student in sorted(records)]
+
+
+def _others(course: Course, lab: str) -> tuple[str, ...]:
+    return tuple(one.name for one in course.labs if one.name != lab)
 
 
 def _chosen(found: list[Found], students: Collection[str], folder: Path) -> list[Found]:
@@ -107,6 +111,7 @@ def _grade_one(found: Found, materials: Materials, template: sandbox.Template, e
         opened = open_submission(found, materials)
     except UnreadableNotebook as error:
         return Graded(found, problem_record(found, materials, str(error), template=template), None)
+    found = opened.found  # an older attempt, where the newest cannot be graded
     expected = replace(empty_record(found, materials, template=template), submission_hash=opened.submission_hash)
     if earlier is not None and _is_current(earlier, expected):
         return Graded(found, earlier, opened.repaired.notebook, fresh=False)

@@ -53,7 +53,7 @@ def grade_and_publish(
             def publish(graded: Graded, done: int, total: int) -> None:
                 record = graded.record
                 if record.graded and graded.notebook is not None and graded.found.path is not None:
-                    keep_submission(course, record, graded.found.path)
+                    keep_submission(course, record, graded.found)
                     gradebook.save(record, graded.notebook)
                     write_autograded(course, record, graded.notebook)
                 write_feedback(record, feedback / f"{record.student}.html", lab_title=title)

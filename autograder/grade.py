@@ -19,11 +19,12 @@ from autograder.draw import Draws, draw_cases, draw_id
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials
 from autograder.oracle import Oracle
-from autograder.repair import Repaired, plan_cells, repair, source_of
+from autograder.plan import plan_cells, source_of
+from autograder.repair import Repaired, repair
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
-from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_bytes
+from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_submission
 from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
@@ -59,14 +60,33 @@ def grade_submission(found: Found, *, materials: Materials, template: Template) 
 
 
 def open_submission(found: Found, materials: Materials) -> Opened:
-    """Raises ``UnreadableNotebook`` when there is nothing to grade."""
-    if found.path is None:
-        raise UnreadableNotebook(found.problem)
-    content = read_bytes(found.path)
-    notebook, mended = parse_notebook(content, name=found.path.name)
+    """The submission, or the newest of its older attempts that can be graded; what was done is in ``repairs``.
+
+    Raises ``UnreadableNotebook``, about the first, when there is nothing to grade.
+    """
+    try:
+        return _open(found, materials)
+    except UnreadableNotebook as error:
+        reason = str(error).split(";")[0]
+        for older in found.older:
+            try:
+                opened = _open(older, materials)
+            except UnreadableNotebook:
+                continue
+            notes = (*found.notes, f"{reason}; an earlier attempt was graded instead, {older.file}")
+            return replace(opened, repairs=(*notes, *opened.repairs))
+        raise
+
+
+def _open(found: Found, materials: Materials) -> Opened:
+    content = read_submission(found)
+    notebook, mended = parse_notebook(content, name=found.file)
     repaired = repair(notebook, materials.release)
+    if repaired.kind == "unrelated":
+        raise UnreadableNotebook(f"nothing of {materials.lab} is in {found.file}; hand in the lab's own notebook")
     digest = hashlib.sha256(content).hexdigest()
-    return Opened(found, digest, repaired, (*found.notes, *mended, *repaired.repairs))
+    archive = (f"the notebook was taken out of a zip file: {found.file}",) if found.inside else ()
+    return Opened(found, digest, repaired, (*found.notes, *archive, *mended, *repaired.repairs))
 
 
 def grade_opened(opened: Opened, *, materials: Materials, template: Template) -> Graded:
@@ -104,7 +124,7 @@ def empty_record(found: Found, materials: Materials, *, template: Template) -> R
         written_max_score=sum(materials.written.values()),
         graded=False,
         problem="",
-        file=found.path.name if found.path else "",
+        file=found.file,
         submission_hash="",
         lab_hash=materials.lab_hash,
         draw=draw_id(draw_cases(materials, found.student)),

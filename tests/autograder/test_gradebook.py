@@ -18,6 +18,7 @@ from autograder.build import build
 from autograder.course import CourseError
 from autograder.gradebook import Gradebook
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
+from autograder.submissions import Found
 
 LAB = "lab_tiny"
 
@@ -320,7 +321,7 @@ def test_a_handed_in_timestamp_follows_the_submission(course, submission, tmp_pa
     handed_in.parent.mkdir()
     nbformat.write(submission, handed_in)
     (handed_in.parent / "timestamp.txt").write_text("2030-01-02 03:04:05.000000 UTC\n")
-    kept = keep_submission(course, make_record(), handed_in)
+    kept = keep_submission(course, make_record(), Found("ada", handed_in))
     save(course, make_record(), submission)
     autograded = write_autograded(course, make_record(), submission)
     with api.Gradebook(course.gradebook_url, course.id) as book:
