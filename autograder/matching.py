@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 
 from autograder.cells import analyse, normalise
 from autograder.notebooks import SKIP_TAG
-from autograder.pieces import heading, unique_headings
+from autograder.pieces import headings, unique_headings
 
 #: A notebook without our metadata that shares less than a fifth of the release's cells was not made from it.
 FOREIGN_BELOW = 0.2
@@ -139,12 +139,12 @@ def _defines(cell: NotebookNode, slot: Slot) -> bool:
 def _match_headings(
     cells: list[NotebookNode], free: Iterable[int], slots: tuple[Slot, ...], candidates: dict[int, list[int]]
 ) -> list[int]:
-    """Text cells that were edited, by their heading, if no other cell of the release has it."""
+    """Text cells that were edited, by a heading in them that stands nowhere else in the release."""
     unique = unique_headings([slot.cell for slot in slots])
-    by_heading = {line: slot for slot in slots if (line := heading(slot.cell)) in unique}
+    by_heading = {line: slot for slot in slots for line in headings(slot.cell) if line in unique}
     left = []
     for position in free:
-        slot = by_heading.get(heading(cells[position]))
+        slot = next((by_heading[line] for line in headings(cells[position]) if line in by_heading), None)
         if slot is None or (candidates.get(slot.index) and slot.role == "plain"):
             left.append(position)
         else:

@@ -24,15 +24,16 @@ def mend_pieces(cells: list[NotebookNode], release: list[NotebookNode], items: C
     return told
 
 
-def heading(cell: NotebookNode) -> str:
-    """The first line of a text cell, if it is a heading."""
-    line = normalise(cell.source).split("\n")[0].strip()
-    return line if cell.cell_type == "markdown" and line.startswith("#") else ""
+def headings(cell: NotebookNode) -> list[str]:
+    """The lines of a text cell that are headings."""
+    if cell.cell_type != "markdown":
+        return []
+    return [line.strip() for line in cell.source.split("\n") if line.lstrip().startswith("#")]
 
 
 def unique_headings(cells: list[NotebookNode]) -> set[str]:
-    count = Counter(heading(cell) for cell in cells)
-    return {line for line, number in count.items() if line and number == 1}
+    count = Counter(line for cell in cells for line in headings(cell))
+    return {line for line, number in count.items() if number == 1}
 
 
 def _join_code(cells: list[NotebookNode], items: Collection[str], told: Told) -> None:
@@ -84,7 +85,8 @@ def _joined(cells: list[NotebookNode]) -> str:
 
 def _split_text(cells: list[NotebookNode], release: list[NotebookNode], told: Told) -> None:
     """Where a heading that begins a cell of the release stands inside a cell, and nowhere else, a cell begins."""
-    wanted = unique_headings(release) - {heading(cell) for cell in cells}
+    first = {line for cell in release if (line := _first_line(cell)) in headings(cell)}
+    wanted = first & unique_headings(release) - {_first_line(cell) for cell in cells}
     for position in reversed(range(len(cells))):
         cell = cells[position]
         if cell.cell_type != "markdown":
@@ -130,6 +132,10 @@ def _functions(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
         source = "\n".join(lines[number:end]).rstrip()
         if name in analyse(source).defines and analyse(source).parses:
             yield name, source
+
+
+def _first_line(cell: NotebookNode) -> str:
+    return normalise(cell.source).split("\n")[0].strip()
 
 
 def _text_cell(source: str) -> NotebookNode:
