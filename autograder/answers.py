@@ -16,10 +16,12 @@ def is_answered(source: str, stub: str) -> bool:
     return normalise(source) not in ("", normalise(stub))
 
 
-def written_into(question: str, released: str) -> str:
+def written_into(question: NotebookNode, released: NotebookNode) -> str:
     """What a student added at the end of a text cell, below the last line that was there."""
-    given = {line.strip() for line in released.split("\n") if line.strip()}
-    lines = question.split("\n")
+    if question.cell_type != "markdown":
+        return ""
+    given = {line.strip() for line in released.source.split("\n") if line.strip()}
+    lines = question.source.split("\n")
     last = max((number for number, line in enumerate(lines) if line.strip() in given), default=None)
     return "" if last is None else "\n".join(lines[last + 1 :]).strip()
 

@@ -182,15 +182,16 @@ class _Work:
     def gather_answers(self) -> None:
         """Show answers that were written into or below their question in the cell that is graded."""
         known = {normalise(slot.cell.source) for slot in self.matched.slots}
+        ours = {id(self.submitted[place]) for places in self.matched.candidates.values() for place in places}
+        ours |= {id(cell) for cell in self.cells if normalise(cell.source) in known}
         for slot in self.matched.slots:
             mine, question = self.own.get(slot.index), self.own.get(slot.index - 1)
-            if slot.role != "written" or is_answered(mine.source, slot.cell.source):
+            if slot.role != "written":
                 continue
             parts = []
-            if question is not None and question.cell_type == "markdown":
-                parts.append(written_into(question.source, self.matched.slots[slot.index - 1].cell.source))
-            ours = self.owned | {id(cell) for cell in self.cells if normalise(cell.source) in known}
-            for cell in cells_below(self.cells, self.position(mine), ours):
+            if not is_answered(mine.source, slot.cell.source) and question is not None:
+                parts.append(written_into(question, self.matched.slots[slot.index - 1].cell))
+            for cell in cells_below(self.cells, self.position(mine), ours | self.owned):
                 parts.append(cell.source)
                 self.remove(cell)
             if any(parts):
