@@ -4,7 +4,6 @@ A case that could not be graded by a fault of ours counts neither as passed nor 
 the score of its other cases over the full weight, and ``Record.needs_attention`` is true until it is graded again.
 """
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,26 +17,17 @@ from autograder.cells import analyse, normalise
 from autograder.draw import Draws, draw_cases, draw_id
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials
+from autograder.opening import Opened, open_submission
 from autograder.oracle import Oracle
 from autograder.plan import plan_cells, source_of
-from autograder.repair import Repaired, repair
+from autograder.repair import Repaired
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
-from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_submission
+from autograder.submissions import Found, UnreadableNotebook
 from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A submission that could be read, repaired but not run."""
-
-    found: Found
-    submission_hash: str
-    repaired: Repaired
-    repairs: tuple[str, ...]  # from finding, reading and repairing
 
 
 @dataclass(frozen=True)
@@ -57,36 +47,6 @@ def grade_submission(found: Found, *, materials: Materials, template: Template) 
     except UnreadableNotebook as error:
         return Graded(found, problem_record(found, materials, str(error), template=template), None)
     return grade_opened(opened, materials=materials, template=template)
-
-
-def open_submission(found: Found, materials: Materials) -> Opened:
-    """The submission, or the newest of its older attempts that can be graded; what was done is in ``repairs``.
-
-    Raises ``UnreadableNotebook``, about the first, when there is nothing to grade.
-    """
-    try:
-        return _open(found, materials)
-    except UnreadableNotebook as error:
-        reason = str(error).split(";")[0]
-        for older in found.older:
-            try:
-                opened = _open(older, materials)
-            except UnreadableNotebook:
-                continue
-            notes = (*found.notes, f"{reason}; an earlier attempt was graded instead, {older.file}")
-            return replace(opened, repairs=(*notes, *opened.repairs))
-        raise
-
-
-def _open(found: Found, materials: Materials) -> Opened:
-    content = read_submission(found)
-    notebook, mended = parse_notebook(content, name=found.file)
-    repaired = repair(notebook, materials.release)
-    if repaired.kind == "unrelated":
-        raise UnreadableNotebook(f"nothing of {materials.lab} is in {found.file}; hand in the lab's own notebook")
-    digest = hashlib.sha256(content).hexdigest()
-    archive = (f"the notebook was taken out of a zip file: {found.file}",) if found.inside else ()
-    return Opened(found, digest, repaired, (*found.notes, *archive, *mended, *repaired.repairs))
 
 
 def grade_opened(opened: Opened, *, materials: Materials, template: Template) -> Graded:

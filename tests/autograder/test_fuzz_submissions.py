@@ -1,8 +1,9 @@
-"""Damage of any kind, made up by Hypothesis: what is opened is valid, whole and gradable, or refused in one sentence."""
+"""Damage of any kind, made up by Hypothesis: what is opened is valid and whole, or refused in one sentence."""
 
 import copy
 import io
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from nbgrader.nbgraderformat import MetadataValidator
 from autograder.archives import BadArchive, list_members, read_member
 from autograder.course import load_course
 from autograder.demo import perfect_submission
-from autograder.grade import open_submission
+from autograder.opening import open_submission
 from autograder.plan import plan_cells, source_of
 from autograder.repair import Repaired, repair
 from autograder.scripts import read_script
@@ -31,7 +32,7 @@ CONTENT = nbformat.writes(SOLVED).encode()
 MATERIALS = SimpleNamespace(release=RELEASE, lab=LAB)
 GRADED = [cell.metadata.nbgrader for cell in RELEASE.cells if cell.metadata.get("nbgrader", {}).get("grade")]
 NAMES = [data.grade_id.removeprefix("check_") for data in GRADED if not data.solution]
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 #: What may stand where a byte was: brackets, quotes and escapes break more than letters do.
 SHARP = st.sampled_from([b"", b"\0", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\n", b"\xff", b"\xe9", b"null", b"1"])
 
@@ -52,11 +53,13 @@ def check_opened(found: Found) -> None:
     try:
         opened = open_submission(found, MATERIALS)
     except UnreadableNotebook as error:
-        assert str(error)
-        assert "\n" not in str(error)
+        said = [str(error)]
     else:
+        said = list(opened.repairs)
         check_repaired(opened.repaired)
-        assert "\n".join([found.file, *opened.repairs]).encode()
+    assert said != [""]
+    assert all("\n" not in sentence for sentence in said)
+    assert "".join([found.file, *said]).encode()
 
 
 @st.composite
@@ -223,11 +226,9 @@ def test_any_edit_of_a_zip_is_read_or_refused(tmp_path, archive, data):
     path = tmp_path / "class" / "ada" / "work.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.draw(edited(archive)))
-    try:
+    with suppress(BadArchive):
         for member in list_members(path):
             read_member(path, member.inside, max_bytes=10_000)
-    except BadArchive as error:
-        assert "\n" not in str(error)
     (found,) = find_submissions(path.parent.parent, LAB)
     check_opened(found)
 

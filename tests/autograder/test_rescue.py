@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.course import load_course
 from autograder.demo import perfect_submission
-from autograder.grade import Opened, open_submission
+from autograder.opening import Opened, open_submission
 from autograder.plan import plan_cells, source_of
 from autograder.submissions import UnreadableNotebook, find_submissions
 
