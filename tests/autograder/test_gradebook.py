@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import nbformat
@@ -328,6 +329,13 @@ def test_a_handed_in_timestamp_follows_the_submission(course, submission, tmp_pa
         assert book.find_submission(LAB, "ada").timestamp.isoformat() == "2030-01-02T03:04:05"
     assert kept.read_bytes() == handed_in.read_bytes()
     assert autograded.with_name("timestamp.txt").read_text() == kept.with_name("timestamp.txt").read_text()
+
+
+def test_of_a_zip_file_nbgrader_gets_the_notebook_in_it(course, submission, tmp_path):
+    with zipfile.ZipFile(tmp_path / "work.zip", "w") as archive:
+        archive.writestr("lab.ipynb", nbformat.writes(submission))
+    kept = keep_submission(course, make_record(), Found("ada", tmp_path / "work.zip", inside=("lab.ipynb",)))
+    assert [cell.source for cell in nbformat.read(kept, 4).cells] == [cell.source for cell in submission.cells]
 
 
 def test_nbgraders_export_has_our_scores(course, submission, tmp_path, tiny_environment):
