@@ -10,24 +10,33 @@ from nbformat.v4 import new_output, writes_json
 
 from autograder.course import Course
 from autograder.results import CaseResult, ItemResult, Record, draft_of, write_atomically
+from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_submission
 
 
 def submitted_folder(course: Course, student: str, lab: str) -> Path:
     return course.data / "submitted" / student / lab
 
 
-def keep_submission(course: Course, record: Record, handed_in: Path) -> Path:
+def keep_submission(course: Course, record: Record, found: Found) -> Path:
     """Copy the file that was graded to where nbgrader looks for it, and the ``timestamp.txt`` beside it, if any.
 
-    Call it before ``Gradebook.save``, which reads the timestamp from there.
+    nbgrader needs a notebook there: of a zip file or a script it gets the notebook that was read from it. Call it
+    before ``Gradebook.save``, which reads the timestamp from there. Raises ``UnreadableNotebook``.
     """
+    handed_in = found.path
+    if handed_in is None:
+        raise UnreadableNotebook(found.problem)
     folder = submitted_folder(course, record.student, record.lab)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{record.lab}.ipynb"
     if handed_in.resolve() == target.resolve():
         return target
     draft = draft_of(target)
-    shutil.copyfile(handed_in, draft)
+    if found.inside or handed_in.suffix.lower() != ".ipynb":
+        notebook, _ = parse_notebook(read_submission(found), name=found.file)
+        draft.write_text(writes_json(notebook), encoding="utf-8")
+    else:
+        shutil.copyfile(handed_in, draft)
     draft.replace(target)
     timestamp = handed_in.with_name("timestamp.txt")
     if timestamp.is_file() and not timestamp.is_symlink():

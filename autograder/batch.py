@@ -53,7 +53,7 @@ def grade_class(
     for records of another version of qlab unless they are to be replaced (``resume`` false).
     """
     course.lab(lab)
-    found = _chosen(find_submissions(folder, lab), students, folder)
+    found = _chosen(find_submissions(folder, lab, other_labs=_others(course, lab)), students, folder)
     if resume:
         _refuse_other_versions(out, found)
     materials = load_materials(course, lab)
@@ -78,6 +78,10 @@ def grade_class(
             if on_result is not None:
                 on_result(done.graded, len(records), len(found))
     return [records[student] for student in sorted(records)]
+
+
+def _others(course: Course, lab: str) -> tuple[str, ...]:
+    return tuple(one.name for one in course.labs if one.name != lab)
 
 
 def _chosen(found: list[Found], students: Collection[str], folder: Path) -> list[Found]:
@@ -113,6 +117,7 @@ def _grade_one(found: Found, materials: Materials, template: sandbox.Template, e
         opened = open_submission(found, materials)
     except UnreadableNotebook as error:
         return Graded(found, problem_record(found, materials, str(error), template=template), None)
+    found = opened.found  # an older attempt, where the newest cannot be graded
     expected = replace(empty_record(found, materials, template=template), submission_hash=opened.submission_hash)
     if earlier is not None and _is_current(earlier, expected):
         return Graded(found, earlier, opened.repaired.notebook, fresh=False)

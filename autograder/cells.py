@@ -75,6 +75,19 @@ def definition(source: str, name: str) -> str:
     return ""
 
 
+def leaves_function(source: str) -> bool:
+    """Whether it returns or yields outside of every function: the rest of one that was cut in two."""
+    tree = _parse(source)
+    if tree is None:
+        return False
+    leaving = ast.Return | ast.Yield | ast.YieldFrom
+    return any(
+        isinstance(node, leaving)
+        for statement in _statements(tree)
+        for node in (statement, getattr(statement, "value", None))
+    )
+
+
 def normalise(source: str) -> str:
     """Sources that differ in blank lines and trailing spaces only are the same."""
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())

@@ -54,7 +54,7 @@ def grade_and_publish(
     def publish(gradebook: Gradebook, graded: Graded) -> None:
         record = graded.record
         if record.graded and graded.notebook is not None and graded.found.path is not None:
-            keep_submission(course, record, graded.found.path)
+            keep_submission(course, record, graded.found)
             gradebook.save(record, graded.notebook)
             write_autograded(course, record, graded.notebook)
         write_feedback(record, feedback / f"{record.student}.html", lab_title=title)

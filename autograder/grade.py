@@ -6,7 +6,6 @@ the score of its other cases over the full weight, and ``Record.needs_attention`
 With the record of an earlier run only those questions are asked that it does not answer already: see ``regrade.py``.
 """
 
-import hashlib
 import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,26 +21,18 @@ from autograder.draw import Draws, draw_cases, draw_id
 from autograder.fingerprint import hash_question
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials
+from autograder.opening import Opened, open_submission
 from autograder.oracle import Oracle
+from autograder.plan import plan_cells, source_of
 from autograder.regrade import kept_items
-from autograder.repair import Repaired, plan_cells, repair, source_of
+from autograder.repair import Repaired
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
-from autograder.submissions import Found, UnreadableNotebook, parse_notebook, read_bytes
+from autograder.submissions import Found, UnreadableNotebook
 from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A submission that could be read, repaired but not run."""
-
-    found: Found
-    submission_hash: str
-    repaired: Repaired
-    repairs: tuple[str, ...]  # from finding, reading and repairing
 
 
 @dataclass(frozen=True)
@@ -62,17 +53,6 @@ def grade_submission(found: Found, *, materials: Materials, template: Template) 
     except UnreadableNotebook as error:
         return Graded(found, problem_record(found, materials, str(error), template=template), None)
     return grade_opened(opened, materials=materials, template=template)
-
-
-def open_submission(found: Found, materials: Materials) -> Opened:
-    """Raises ``UnreadableNotebook`` when there is nothing to grade."""
-    if found.path is None:
-        raise UnreadableNotebook(found.problem)
-    content = read_bytes(found.path)
-    notebook, mended = parse_notebook(content, name=found.path.name)
-    repaired = repair(notebook, materials.release)
-    digest = hashlib.sha256(content).hexdigest()
-    return Opened(found, digest, repaired, (*found.notes, *mended, *repaired.repairs))
 
 
 def grade_opened(opened: Opened, *, materials: Materials, template: Template, earlier: Record | None = None) -> Graded:
@@ -135,7 +115,7 @@ def empty_record(found: Found, materials: Materials, *, template: Template) -> R
         written_max_score=sum(materials.written.values()),
         graded=False,
         problem="",
-        file=found.path.name if found.path else "",
+        file=found.file,
         submission_hash="",
         lab_hash=materials.lab_hash,
         draw=draw_id(draw_cases(materials, found.student)),

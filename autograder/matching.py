@@ -9,11 +9,13 @@ from nbformat import NotebookNode
 
 from autograder.cells import analyse, normalise
 from autograder.notebooks import SKIP_TAG
+from autograder.pieces import headings, unique_headings
 
 #: A notebook without our metadata that shares less than a fifth of the release's cells was not made from it.
 FOREIGN_BELOW = 0.2
 ALIKE = 0.8
 MAX_COMPARED = 4000  # characters: comparing takes time in their square
+MAX_COMPARISONS = 40  # of a notebook: letters in another order are slow to tell apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def match(submitted: NotebookNode, slots: tuple[Slot, ...]) -> Match:
     free = _match_source(cells, free, slots, candidates)
     foreign = not with_metadata and len(candidates) < FOREIGN_BELOW * len(slots)
     free = _match_code(cells, free, slots, candidates)
+    free = _match_headings(cells, free, slots, candidates)
     free = _match_written(cells, free, slots, candidates)
     if not foreign:
         _match_experiments(cells, free, slots, candidates)
@@ -133,22 +136,42 @@ def _defines(cell: NotebookNode, slot: Slot) -> bool:
     return slot.item in analyse(cell.source).defines and normalise(cell.source) != normalise(slot.cell.source)
 
 
+def _match_headings(
+    cells: list[NotebookNode], free: Iterable[int], slots: tuple[Slot, ...], candidates: dict[int, list[int]]
+) -> list[int]:
+    """Text cells that were edited, by a heading in them that stands nowhere else in the release."""
+    unique = unique_headings([slot.cell for slot in slots])
+    by_heading = {line: slot for slot in slots for line in headings(slot.cell) if line in unique}
+    left = []
+    for position in free:
+        slot = next((by_heading[line] for line in headings(cells[position]) if line in by_heading), None)
+        if slot is None or (candidates.get(slot.index) and slot.role == "plain"):
+            left.append(position)
+        else:
+            candidates[slot.index].append(position)
+    return left
+
+
 def _match_written(
     cells: list[NotebookNode], free: list[int], slots: tuple[Slot, ...], candidates: dict[int, list[int]]
 ) -> list[int]:
-    """Written answers by the first line of their cell, else as the text that follows the cell before them."""
+    """Written answers as the first text that follows the cell before them and is nothing else of the release."""
     stubs = [slot for slot in slots if slot.role == "written" and not candidates.get(slot.index)]
-    text = [position for position in free if cells[position].cell_type == "markdown" and cells[position].source.strip()]
+    left = set(free)
     for slot in stubs:
-        heading = _first_line(slot.cell)
-        named = [position for position in text if heading.startswith("#") and _first_line(cells[position]) == heading]
-        before = candidates.get(slot.index - 1, [])
-        following = [position for position in text if position - 1 in before]
-        for position in named or following[:1]:
-            candidates[slot.index].append(position)
-            text.remove(position)
-    taken = {position for found in candidates.values() for position in found}
-    return [position for position in free if position not in taken]
+        for before in candidates.get(slot.index - 1, []):
+            position = before + 1
+            while position in left and not _is_text(cells[position]):
+                position += 1
+            if position in left:
+                candidates[slot.index].append(position)
+                left.remove(position)
+                break
+    return [position for position in free if position in left]
+
+
+def _is_text(cell: NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and bool(cell.source.strip())
 
 
 def _match_experiments(
@@ -156,16 +179,16 @@ def _match_experiments(
 ) -> None:
     """Long experiments that lost their tag and were edited, by likeness: to run them would use up the time of all."""
     free = [n for n in free if cells[n].cell_type == "code" and 0 < len(cells[n].source) < MAX_COMPARED]
+    left = MAX_COMPARISONS
     for slot in slots:
         if SKIP_TAG in slot.cell.metadata.get("tags", ()) and not candidates.get(slot.index):
             close = difflib.SequenceMatcher(b=slot.cell.source[:MAX_COMPARED], autojunk=False)
             for position in free:
                 close.set_seq1(cells[position].source)
-                if close.quick_ratio() > ALIKE and close.ratio() > ALIKE:
+                if close.quick_ratio() <= ALIKE or left == 0:
+                    continue
+                left -= 1
+                if close.ratio() > ALIKE:
                     candidates[slot.index].append(position)
                     free.remove(position)
                     break
-
-
-def _first_line(cell: NotebookNode) -> str:
-    return normalise(cell.source).split("\n")[0].strip()

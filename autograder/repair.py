@@ -13,26 +13,32 @@ from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-from autograder.cells import analyse, definition, normalise
+from autograder.answers import cells_below, is_answered, joined, last_answer, written_into
+from autograder.cells import analyse, normalise
 from autograder.matching import Match, Slot, match, read_slots
 from autograder.notebooks import SKIP_TAG
-from autograder.session import Cell
+from autograder.pieces import mend_pieces
 from autograder.wellformed import set_cell_ids
 
-MAX_SHOWN = 20_000  # characters of a student's function on the feedback page
+GATHERED = "written answers stood in other cells and were gathered in their own: {}"
 
 
 @dataclass(frozen=True)
 class Repaired:
     notebook: NotebookNode
     repairs: tuple[str, ...]
-    kind: str  # "release" or "foreign"
+    kind: str  # "release", "foreign", or "unrelated": nothing of the lab is in it
 
 
 def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
     """``release`` is the notebook that students were given. Neither notebook is changed."""
-    matched = match(submitted, read_slots(release))
-    work = _Work(matched, copy.deepcopy(submitted.cells))
+    slots = read_slots(release)
+    cells = copy.deepcopy(submitted.cells)
+    told = mend_pieces(cells, release.cells, {slot.item for slot in slots if slot.role == "check"})
+    matched = match(NotebookNode(cells=cells), slots)
+    work = _Work(matched, cells)
+    for sentence, name in told:
+        work.tell(sentence, name)
     if matched.foreign:
         work.join_foreign()
     else:
@@ -41,6 +47,7 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
         work.restore_given()
         work.restore_graded()
         work.order_checks()
+        work.gather_answers()
         work.tell_lost_metadata()
     for cell in work.cells:
         if "nbgrader" in cell.metadata and id(cell) not in work.owned:
@@ -49,52 +56,7 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
     result = NotebookNode(notebook)
     result.cells = work.cells
     set_cell_ids(result)
-    return Repaired(result, tuple(work.notes()), "foreign" if matched.foreign else "release")
-
-
-def plan_cells(repaired: Repaired) -> tuple[Cell, ...]:
-    """What the sandbox is to do with each code cell; markdown is left out, numbers count all cells.
-
-    A check cell is a place to call its function, never run. Any other check call is skipped, and so are long
-    experiments, except for the definitions of one that a graded function was written into. The experiments of another
-    course have no tags: of its cells that do more than define, only the definitions are run.
-    """
-    items = {name for cell in repaired.notebook.cells if (name := _checked_item(cell))}
-    return tuple(
-        Cell(index, cell.source, *_mode(cell, items, repaired.kind))
-        for index, cell in enumerate(repaired.notebook.cells)
-        if cell.cell_type == "code"
-    )
-
-
-def source_of(notebook: NotebookNode, item: str) -> str:
-    """The student's code of a function or answer, as it stood last before its check; "" if there is none."""
-    found = ""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            if _checked_item(cell) == item and found:
-                break
-            found = definition(cell.source, item) or found
-    return found if len(found) <= MAX_SHOWN else found[:MAX_SHOWN] + "\n..."
-
-
-def _mode(cell: NotebookNode, items: set[str], kind: str) -> tuple[str, str]:
-    """``run`` and ``probe`` of the sandbox's cell."""
-    if name := _checked_item(cell):
-        return "skip", name
-    code = analyse(cell.source)
-    if code.check:
-        return "skip", ""
-    if SKIP_TAG in cell.metadata.get("tags", ()):
-        return ("definitions" if code.defines & items else "skip"), ""
-    return ("definitions" if kind == "foreign" and code.parses and not code.only_defines else "full"), ""
-
-
-def _checked_item(cell: NotebookNode) -> str:
-    data = cell.metadata.get("nbgrader", {})
-    if not data.get("grade") or data.get("solution"):
-        return ""
-    return analyse(cell.source).check or str(data.get("grade_id", "")).removeprefix("check_")
+    return Repaired(result, tuple(work.notes()), work.kind)
 
 
 @dataclass
@@ -105,6 +67,7 @@ class _Work:
     cells: list[NotebookNode]
     own: dict[int, NotebookNode] = field(default_factory=dict)  # slot -> the cell that is it
     told: dict[str, list[str]] = field(default_factory=dict)  # sentence with "{}" -> names of cells
+    kind: str = "release"
 
     def __post_init__(self) -> None:
         self.submitted = list(self.cells)
@@ -115,7 +78,8 @@ class _Work:
 
     def settle(self, slot: Slot) -> None:
         """Choose the cell that is ``slot``, drop its untouched copies, give it its metadata and locked source back."""
-        found = [self.submitted[position] for position in self.matched.candidates.get(slot.index, ())]
+        places = self.matched.candidates.get(slot.index, ())
+        found = [self.submitted[position] for position in places]
         if not found:
             return
         if slot.role == "plain":
@@ -123,7 +87,13 @@ class _Work:
                 _set_tags(cell, slot.cell)
             self.own[slot.index] = found[-1]
             return
-        chosen = _choose(found, slot)
+        if slot.role == "written" and len(parts := last_answer(places, self.submitted, slot.cell)) > 1:
+            parts[0].source = joined([cell.source for cell in parts])
+            for cell in parts[1:]:
+                self.remove(cell)
+            found = [cell for cell in found if not any(cell is part for part in parts[1:])]
+            self.tell(GATHERED, slot.grade_id)
+        chosen = parts[0] if slot.role == "written" else _choose(found, slot)
         if len(found) > 1:
             self.tell(
                 "cells were there more than once, the last one that was worked on counts: {}",
@@ -194,6 +164,7 @@ class _Work:
         bound = self._bound()
         graded = [slot for slot in self.matched.slots if slot.role in ("check", "written")]
         found = [slot.item for slot in graded if slot.item in bound]
+        self.kind = "foreign" if found else "unrelated"
         given = []
         for slot in self.matched.slots if found else ():
             names = analyse(slot.cell.source).defines if slot.cell.cell_type == "code" else frozenset()
@@ -207,6 +178,25 @@ class _Work:
             self.tell("not made from this lab's notebook; functions and answers were found by their names: {}", *found)
         else:
             self.tell("nothing of this lab is in the notebook; check that it is the right file{}", "")
+
+    def gather_answers(self) -> None:
+        """Show answers that were written into or below their question in the cell that is graded."""
+        known = {normalise(slot.cell.source) for slot in self.matched.slots}
+        ours = {id(self.submitted[place]) for places in self.matched.candidates.values() for place in places}
+        ours |= {id(cell) for cell in self.cells if normalise(cell.source) in known}
+        for slot in self.matched.slots:
+            mine, question = self.own.get(slot.index), self.own.get(slot.index - 1)
+            if slot.role != "written":
+                continue
+            parts = []
+            if not is_answered(mine.source, slot.cell.source) and question is not None:
+                parts.append(written_into(question, self.matched.slots[slot.index - 1].cell))
+            for cell in cells_below(self.cells, self.position(mine), ours | self.owned):
+                parts.append(cell.source)
+                self.remove(cell)
+            if any(parts):
+                mine.source = joined([mine.source, *parts])
+                self.tell(GATHERED, slot.grade_id)
 
     def tell_lost_metadata(self) -> None:
         lost = [slot for slot in self.matched.slots if slot.grade_id and slot.index in self.matched.by_content]

@@ -21,7 +21,7 @@ CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 def wellformed(content: Mapping[str, Any]) -> tuple[NotebookNode, tuple[str, ...]]:
     """The notebook and what had to be mended. Raises ``ValueError`` saying what is wrong when there are no cells."""
     repairs: list[str] = []
-    if "worksheets" in content:
+    if not content.get("cells") and isinstance(content.get("worksheets"), list):
         raw = _old_cells(content["worksheets"])
         repairs.append("the file was in an old notebook format (3); it was converted")
     else:
@@ -69,7 +69,7 @@ def _cell(raw: dict[str, Any]) -> dict[str, Any]:
         outputs = raw.get("outputs")
         cell["outputs"] = [kept for output in _list(outputs) if (kept := _output(output))]
     elif isinstance(attachments := raw.get("attachments"), dict):
-        pictures = {str(name): _pictures(bundle) for name, bundle in attachments.items()}
+        pictures = {_text(name): _pictures(bundle) for name, bundle in attachments.items()}
         cell["attachments"] = {name: bundle for name, bundle in pictures.items() if bundle}
     return cell
 
@@ -84,8 +84,9 @@ def _metadata(raw: Any) -> dict[str, Any]:
     raw = raw if isinstance(raw, dict) else {}
     kept: dict[str, Any] = {}
     if isinstance(raw.get("nbgrader"), dict):
-        kept["nbgrader"] = raw["nbgrader"]
-    tags = [tag for tag in _list(raw.get("tags")) if isinstance(tag, str) and tag and "," not in tag]
+        # Flat: what is nested deeply enough to be read cannot always be copied.
+        kept["nbgrader"] = {_text(key): _plain(value) for key, value in raw["nbgrader"].items()}
+    tags = [_text(tag) for tag in _list(raw.get("tags")) if isinstance(tag, str) and tag and "," not in tag]
     if tags:
         kept["tags"] = sorted(set(tags))
     return kept
@@ -139,6 +140,10 @@ def _text(raw: Any) -> str:
     if not isinstance(raw, str):
         return ""
     return raw.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+
+
+def _plain(raw: Any) -> str | int | float | None:
+    return _text(raw) if isinstance(raw, str) else raw if isinstance(raw, int | float) else None
 
 
 def _list(raw: Any) -> list[Any]:

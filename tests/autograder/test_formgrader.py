@@ -15,6 +15,7 @@ from autograder.autograded import keep_submission, write_autograded
 from autograder.build import build
 from autograder.gradebook import Gradebook
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
+from autograder.submissions import Found
 
 LAB = "lab_tiny"
 TOKEN = "for-this-test-only"
@@ -47,7 +48,7 @@ def formgrader(make_tiny_course, tiny_environment, tmp_path_factory):
             handed_in = course.root / "inbox" / f"{record.student}.ipynb"
             handed_in.parent.mkdir(exist_ok=True)
             nbformat.write(notebook, handed_in)
-            keep_submission(course, record, handed_in)
+            keep_submission(course, record, Found(record.student, handed_in))
             gradebook.save(record, notebook)
             write_autograded(course, record, notebook)
     yield from serve(course, tiny_environment(course), tmp_path_factory.mktemp("jupyter"))

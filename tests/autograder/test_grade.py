@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from autograder.oracle import Oracle
 from autograder.results import ItemResult, Record, read_record, to_dict, write_record
 from autograder.sandbox import Template
 from autograder.session import RawOutcome
-from autograder.submissions import Found
+from autograder.submissions import Found, find_submissions
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
 
 LAB = "lab_tiny"
@@ -227,6 +228,36 @@ def test_a_renamed_file_with_a_byte_order_mark_is_graded(grade, solved):
     record = grade(b"\xef\xbb\xbf" + nbformat.writes(solved).encode(), file="Copy of it (1).ipynb")
     assert scores(record) == FULL
     assert record.file == "Copy of it (1).ipynb"
+
+
+def test_a_notebook_in_a_zip_file_is_graded_and_the_record_says_where_it_was(materials, template, solved, tmp_path):
+    path = tmp_path / "ada" / "work.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("final/my lab.ipynb", nbformat.writes(solved))
+    (found,) = find_submissions(tmp_path, LAB)
+    record = grade_submission(found, materials=materials, template=template).record
+    assert scores(record) == FULL
+    assert record.file == "work.zip/my lab.ipynb"
+    assert record.repairs == ("the notebook was taken out of a zip file: work.zip/my lab.ipynb",)
+
+
+def test_a_notebook_with_nothing_of_the_lab_is_not_graded_and_not_a_zero(grade):
+    record = grade(new_notebook(cells=[new_code_cell("x = 1"), new_markdown_cell("# Biology")]))
+    assert not record.graded
+    assert record.needs_attention
+    assert record.problem == "nothing of lab_tiny is in lab_tiny.ipynb; hand in the lab's own notebook"
+
+
+def test_an_earlier_attempt_is_graded_where_the_newest_is_damaged(materials, template, solved, tmp_path):
+    earlier = tmp_path / "old.ipynb"
+    earlier.write_text(nbformat.writes(solved))
+    newest = tmp_path / "new.ipynb"
+    newest.write_text(nbformat.writes(solved)[:500])
+    found = Found("ada", newest, older=(Found("ada", earlier),))
+    record = grade_submission(found, materials=materials, template=template).record
+    assert (scores(record), record.file) == (FULL, "old.ipynb")
+    assert "new.ipynb is cut off" in record.repairs[0]
 
 
 def test_a_file_that_is_not_json_is_not_graded_and_not_a_zero(grade):

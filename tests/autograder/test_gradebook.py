@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import nbformat
@@ -18,6 +19,7 @@ from autograder.build import build
 from autograder.course import CourseError
 from autograder.gradebook import Gradebook
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
+from autograder.submissions import Found
 
 LAB = "lab_tiny"
 
@@ -320,13 +322,20 @@ def test_a_handed_in_timestamp_follows_the_submission(course, submission, tmp_pa
     handed_in.parent.mkdir()
     nbformat.write(submission, handed_in)
     (handed_in.parent / "timestamp.txt").write_text("2030-01-02 03:04:05.000000 UTC\n")
-    kept = keep_submission(course, make_record(), handed_in)
+    kept = keep_submission(course, make_record(), Found("ada", handed_in))
     save(course, make_record(), submission)
     autograded = write_autograded(course, make_record(), submission)
     with api.Gradebook(course.gradebook_url, course.id) as book:
         assert book.find_submission(LAB, "ada").timestamp.isoformat() == "2030-01-02T03:04:05"
     assert kept.read_bytes() == handed_in.read_bytes()
     assert autograded.with_name("timestamp.txt").read_text() == kept.with_name("timestamp.txt").read_text()
+
+
+def test_of_a_zip_file_nbgrader_gets_the_notebook_in_it(course, submission, tmp_path):
+    with zipfile.ZipFile(tmp_path / "work.zip", "w") as archive:
+        archive.writestr("lab.ipynb", nbformat.writes(submission))
+    kept = keep_submission(course, make_record(), Found("ada", tmp_path / "work.zip", inside=("lab.ipynb",)))
+    assert [cell.source for cell in nbformat.read(kept, 4).cells] == [cell.source for cell in submission.cells]
 
 
 def test_nbgraders_export_has_our_scores(course, submission, tmp_path, tiny_environment):

@@ -10,7 +10,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 
-from autograder.repair import plan_cells, repair, source_of
+from autograder.plan import plan_cells, source_of
+from autograder.repair import repair
 
 STUB = "def {name}(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
 QUESTION = "### Question 3.1\n\nWhy?\n\nYOUR ANSWER HERE"

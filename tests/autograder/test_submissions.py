@@ -192,7 +192,7 @@ def test_pictures_and_text_of_outputs_are_kept_and_html_is_not(tmp_path):
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04 zip", "not JSON from line 1"),
+        (b"PK\x03\x04 zip", "a damaged zip file"),
         (b'{"cells": [', "not JSON"),
         (b"[1, 2]", "JSON but not a notebook"),
         (b'{"cells": {}}', "no list of cells"),
