@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check bench-grading clean
 
 setup: .venv/.ready
 
@@ -21,6 +21,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+# Rates of qlab and of stock nbgrader on one class of 1,000, side by side; writes benchmarks/results/grading.json.
+bench-grading: setup
+	$(BIN)/python benchmarks/grading.py
 
 # Keeps course/ (gradebook, submissions, secret) and runs/ (measured results).
 clean:
