@@ -92,11 +92,15 @@ def _match_metadata(cells: list[NotebookNode], slots: Iterable[Slot], candidates
 def _match_source(
     cells: list[NotebookNode], free: Iterable[int], slots: Iterable[Slot], candidates: dict[int, list[int]]
 ) -> list[int]:
-    """Cells that read like the release's. Where several of the release read the same, they are taken in order."""
+    """Cells that read like the release's. Where several of the release read the same, they are taken in order.
+
+    Questions whose empty cells read the same are told apart by what stands before them, in ``_match_written``.
+    """
     same: dict[tuple[str, str], list[Slot]] = defaultdict(list)
     for slot in slots:
         if source := normalise(slot.cell.source):
             same[slot.cell.cell_type, source].append(slot)
+    same = {key: found for key, found in same.items() if len(found) == 1 or found[0].role != "written"}
     left = []
     for position in free:
         alike = same.get((cells[position].cell_type, normalise(cells[position].source)), [])
@@ -155,7 +159,10 @@ def _match_headings(
 def _match_written(
     cells: list[NotebookNode], free: list[int], slots: tuple[Slot, ...], candidates: dict[int, list[int]]
 ) -> list[int]:
-    """Written answers as the first text that follows the cell before them and is nothing else of the release."""
+    """Written answers as the first text that follows the cell before them and is nothing else of the release.
+
+    Where that cell is gone, those that begin as the released cell does, in order.
+    """
     stubs = [slot for slot in slots if slot.role == "written" and not candidates.get(slot.index)]
     left = set(free)
     for slot in stubs:
@@ -164,6 +171,13 @@ def _match_written(
             while position in left and not _is_text(cells[position]):
                 position += 1
             if position in left:
+                candidates[slot.index].append(position)
+                left.remove(position)
+                break
+    for slot in stubs:
+        begins = normalise(slot.cell.source).split("\n")[0]
+        for position in sorted(left) if not candidates.get(slot.index) else ():
+            if _is_text(cells[position]) and normalise(cells[position].source).split("\n")[0] == begins:
                 candidates[slot.index].append(position)
                 left.remove(position)
                 break

@@ -59,7 +59,7 @@ def _cell(raw: dict[str, Any]) -> dict[str, Any]:
     kind = raw.get("cell_type")
     cell = {
         "cell_type": kind if kind in ("code", "markdown") else "raw",
-        "id": raw.get("id"),
+        "id": name if isinstance(name := raw.get("id"), str) else None,
         "metadata": _metadata(raw.get("metadata")),
         "source": _text(raw.get("source")),
     }

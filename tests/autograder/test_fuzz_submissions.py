@@ -32,7 +32,8 @@ CONTENT = nbformat.writes(SOLVED).encode()
 MATERIALS = SimpleNamespace(release=RELEASE, lab=LAB)
 GRADED = [cell.metadata.nbgrader for cell in RELEASE.cells if cell.metadata.get("nbgrader", {}).get("grade")]
 NAMES = [data.grade_id.removeprefix("check_") for data in GRADED if not data.solution]
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=20, deadline=None)
 #: What may stand where a byte was: brackets, quotes and escapes break more than letters do.
 SHARP = st.sampled_from([b"", b"\0", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\n", b"\xff", b"\xe9", b"null", b"1"])
 
@@ -85,7 +86,7 @@ def edited(draw: st.DrawFn, content: bytes) -> bytes:
     return bytes(content)
 
 
-@FUZZ
+@QUICK
 @given(content=edited(CONTENT))
 def test_any_edit_of_the_bytes_is_graded_or_refused(tmp_path, content):
     path = tmp_path / "lab.ipynb"
@@ -93,7 +94,7 @@ def test_any_edit_of_the_bytes_is_graded_or_refused(tmp_path, content):
     check_opened(Found("ada", path))
 
 
-@FUZZ
+@QUICK
 @given(content=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8"))))
 def test_any_bytes_under_any_name_are_graded_or_refused(tmp_path, content):
     for name in ("lab.ipynb", "lab.py", "lab.json"):
@@ -129,14 +130,14 @@ KEYS = {
 CELL = st.fixed_dictionaries({}, optional=KEYS) | JSON
 
 
-@FUZZ
+@SLOW
 @given(cells=st.lists(CELL, max_size=6), old=st.booleans())
 def test_any_json_that_has_cells_becomes_a_valid_notebook(cells, old):
     raw = {"worksheets": [{"cells": cells}, 3]} if old else {"cells": cells, "metadata": 3}
     check_repaired(repair(wellformed(raw)[0], RELEASE))
 
 
-@FUZZ
+@QUICK
 @given(text=st.text(alphabet=st.sampled_from("# %In[1]:\n\n\"'md \t(){}x=@\\") | st.characters(), max_size=200))
 def test_any_script_becomes_a_valid_notebook(text):
     check_repaired(repair(wellformed(read_script(text))[0], RELEASE))
@@ -179,7 +180,7 @@ def mangled(draw: st.DrawFn) -> NotebookNode:
     return notebook
 
 
-@FUZZ
+@SLOW
 @given(notebook=mangled())
 def test_any_mangled_notebook_is_whole_again_and_repaired_only_once(notebook):
     before = copy.deepcopy(notebook)
@@ -192,7 +193,7 @@ def test_any_mangled_notebook_is_whole_again_and_repaired_only_once(notebook):
         assert source_of(again.notebook, name) == source_of(repaired.notebook, name)
 
 
-@FUZZ
+@SLOW
 @given(st.data())
 def test_cells_that_are_split_moved_or_doubled_lose_no_function(data):
     """Every function is still somewhere, whole, once or in copies: so every function is graded."""
@@ -220,7 +221,7 @@ def archive() -> bytes:
     return outer.getvalue()
 
 
-@FUZZ
+@QUICK
 @given(data=st.data())
 def test_any_edit_of_a_zip_is_read_or_refused(tmp_path, archive, data):
     path = tmp_path / "class" / "ada" / "work.zip"

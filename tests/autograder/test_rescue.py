@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -326,7 +327,7 @@ REFUSED = {
     "merge conflict": (
         "lab.ipynb",
         lambda notebook: as_bytes(notebook).replace(
-            b'"cells": [', b'<<<<<<< HEAD\n"cells": [\n=======\n>>>>>>> x\n', 1
+            b' "cells": [', b'<<<<<<< HEAD\n"cells": [\n=======\n>>>>>>> x\n', 1
         ),
         "merge conflict",
     ),
@@ -547,3 +548,23 @@ def test_text_of_the_lab_is_not_taken_for_an_answer(hand_in, release):
 def test_nothing_was_started_to_read_a_class(hand_in, solved, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
     assert hand_in({"a.zip": zipped({"lab.ipynb": solved})}).found.inside == ("lab.ipynb",)
+
+
+def test_metadata_that_cannot_be_copied_or_written_harms_nobody(hand_in, solved):
+    raw = json.loads(nbformat.writes(solved))
+    raw["cells"][1]["metadata"] = {"nbgrader": {"grade_id": "x", "deep": "DEEP"}, "tags": ["\ud800"]}
+    text = json.dumps(raw).replace('"DEEP"', "[" * 900 + "]" * 900)
+    repaired = hand_in({"lab2.ipynb": text}).repaired
+    assert nbformat.writes(repaired.notebook).encode()
+
+
+def test_letters_of_an_experiment_in_another_order_take_no_time(hand_in, solved):
+    """Each such cell is slow to tell from the experiment, and there may be thousands."""
+    long = max((cell for cell in solved.cells if "tags" in cell.metadata), key=lambda cell: len(cell.source))
+    cells = [new_code_cell("#" + "".join(sorted(long.source.replace("\n", "")))) for _ in range(2000)]
+    for number, cell in enumerate(cells):
+        cell.id = f"x{number}"
+    solved.cells = [cell for cell in solved.cells if cell is not long] + cells
+    begin = time.process_time()
+    hand_in({"lab2.ipynb": solved})
+    assert time.process_time() - begin < 20
