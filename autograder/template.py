@@ -71,6 +71,9 @@ def warm_up() -> InteractiveShell:
     import qlab_helpers.train
     import qlab_helpers.weights  # noqa: F401
 
+    with contextlib.suppress(ImportError):  # a torch without it: only the labs that need it fail
+        import qlab_helpers.quantization
+
     return make_shell()
 
 
