@@ -56,14 +56,14 @@ def seen(stored: StoredCase, number: int, raw: RawOutcome, *, passed: bool) -> S
         outcome = Outcome(raised=_last_line(clean(raw.detail, MAX_TRACEBACK)).split(":")[0])
     elif raw.outcome == "returned" and not passed:
         try:
-            result, observed = _values(raw.reply)
+            result, observed = returned(raw.reply)
         except (CodecError, KeyError, AttributeError):
             result, observed = UNREADABLE, {}
         outcome = Outcome(result=result, observed=observed)
     return Seen(stored.reference, variant, passed, outcome)
 
 
-def _values(reply: bytes, *, names: bool = True) -> tuple[Any, dict[str, Any]]:
+def returned(reply: bytes, *, names: bool = True) -> tuple[Any, dict[str, Any]]:
     """Result and observed arguments. Raises ``CodecError``, ``KeyError`` or ``AttributeError`` for another message."""
     tree, tensors = unpack(reply)
     if not names:
@@ -75,7 +75,7 @@ def _values(reply: bytes, *, names: bool = True) -> tuple[Any, dict[str, Any]]:
 def _judge_reply(item: Item, stored: StoredCase, number: int, reply: bytes) -> CaseResult:
     variant = stored.case.variants[number]
     try:
-        got, observed = _values(reply, names=stored.case.visible)
+        got, observed = returned(reply, names=stored.case.visible)
     except (CodecError, KeyError, AttributeError):
         return _result(stored, "failed", "returned something that is not a tensor or number")
     try:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from autograder.verify import Proof
 
-WIDTH = 110  # columns of the picture
+WIDTH = 90  # columns of the picture
 
 
 def overview(proofs: Sequence[Proof]) -> Table:
@@ -39,7 +39,7 @@ def kill_matrix(proof: Proof, *, automatic: bool = True) -> Group:
     table = Table(
         title=f"{proof.function}: which case kills which mutant", title_justify="left", box=box.SIMPLE, padding=0
     )
-    table.add_column("", no_wrap=True, max_width=62)
+    table.add_column("", no_wrap=True, max_width=40)
     for number, case in enumerate(proof.cases, 1):
         style = "green" if case in proof.visible else "cyan"
         table.add_column(f"{number:>2}", justify="right", style=style, min_width=3, no_wrap=True)

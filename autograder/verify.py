@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 from autograder.bank import Bank, load_bank, solution_text, sources
 from autograder.course import Course
+from autograder.judging import returned
 from autograder.materials import Materials, load_materials
 from autograder.mutation import mutants
 from autograder.notebooks import LabSource, read_lab
 from autograder.proving import Trial, diagnosis_of, try_all
 from autograder.recipes import HIDDEN_VARIANTS
 from autograder.sandbox import Template
+from qlab_helpers.checking.values import short
 
 SOLUTION, STUB = "the solution", "the stub"
 
@@ -216,9 +218,14 @@ def _problems(proof: Proof, trials: dict[str, Trial], auto_trials: dict[str, Tri
 
 
 def _survival(trial: Trial) -> str:
+    """What can be said of a mutant that lives: the outputs that should have been others."""
     partly = [stored.case.name for stored, passed in zip(trial.stored, trial.passed, strict=True) if not all(passed)]
     if partly:
         return f"some variants of {partly[0]!r} tell it, others do not"
+    case, raw = trial.stored[0].case.name, trial.raw[0][0]
+    result, observed = returned(raw.reply)
+    shown = ", ".join(short(value, 100) for value in (result, *observed.values()))
     return (
-        "its outputs are the solution's in every case: add one where they differ, or list it as equivalent and say why"
+        f"its outputs pass every case (in {case!r}: {shown}); add a case where they should differ, or list it as "
+        "equivalent with the reason"
     )

@@ -12,7 +12,7 @@ OWNER_NAMES = ["notebooks/", "solutions/", "autograder/", "qlab_helpers/", "envi
 
 #: Layers of autograder's modules. One that is not named here is in the middle: it grades, or helps to build or grade.
 BOTTOM = {"results", "course", "recipes", "cases"}
-TOP = {"build", "batch", "classroom", "gradebook", "report", "demo", "run", "errors"}
+TOP = {"build", "batch", "classroom", "gradebook", "report", "demo", "run", "verify", "leaks", "matrix"}
 COMMAND_LINE = {"cli"}
 
 OUR_FOLDERS = ["autograder", "qlab_helpers", "solutions", "notebooks", "tests", "benchmarks", ".ci"]

@@ -1,12 +1,14 @@
 """Feedback and summary pages: what they show, what they must not show, and that hostile text stays text."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from autograder.report import causes, format_points, questions, write_feedback, write_summary
+from autograder.report import causes, format_points, mistakes, questions, write_feedback, write_summary
 from autograder.results import CaseResult, CellResult, ItemResult, Record, WrittenResult
+from qlab_helpers.checking.diagnosis import UNCERTAIN
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -123,3 +125,35 @@ def test_causes_count_what_happened_in_words():
 @pytest.mark.parametrize(("value", "text"), [(10.0, "10"), (7.5, "7.5"), (0.0, "0"), (3.3333, "3.33"), (100.0, "100")])
 def test_points_are_written_without_needless_zeros(value, text):
     assert format_points(value) == text
+
+
+def misled(student: str, name: str, diagnosis: str = "Your function cuts off.") -> Record:
+    one = record(case("failed"), student=student)
+    item = replace(one.functions["linear_quantize"], misconception=name, diagnosis=diagnosis)
+    return replace(one, functions={"linear_quantize": item})
+
+
+def test_feedback_shows_the_diagnosis_as_text(tmp_path):
+    page = feedback(tmp_path, misled("ada", "cuts off", f"Your function cuts off. {HOSTILE}"))
+    assert "<strong>Diagnosis:</strong> Your function cuts off." in page and "<script>" not in page
+
+
+def test_the_class_counts_misconceptions_the_most_frequent_first():
+    nearly = f"{UNCERTAIN} Your function cuts off."
+    records = [misled("a", "no clamp"), misled("b", "cuts off"), misled("c", "cuts off", nearly), record(case())]
+    found = mistakes(records)
+    assert [(one.name, one.certain, one.near, one.students) for one in found] == [
+        ("cuts off", 1, 1, ("b", "c")),
+        ("no clamp", 1, 0, ("a",)),
+    ]
+
+
+def test_the_summary_lists_misconceptions_with_who_has_them(tmp_path):
+    write_summary([misled("ada", "cuts off")], tmp_path / "page.html", lab_title="Lab", links={})
+    page = (tmp_path / "page.html").read_text()
+    assert "<h2>Misconceptions</h2>" in page and "<td>cuts off</td>" in page
+
+
+def test_a_class_without_misconceptions_has_no_table_of_them(tmp_path):
+    write_summary([record(case())], tmp_path / "page.html", lab_title="Lab", links={})
+    assert "Misconceptions" not in (tmp_path / "page.html").read_text()
