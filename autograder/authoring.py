@@ -18,6 +18,7 @@ from autograder.recipes import HIDDEN_VARIANTS, CaseRecipe, Draw, ItemRecipe
 from autograder.solution import named_tuples, repeatable, silent
 from qlab_helpers.checking.codec import Tensors, Tree, decode, encode
 from qlab_helpers.checking.compare import judge
+from qlab_helpers.checking.drivers import DRIVERS, apply
 from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 from qlab_helpers.checking.verdict import Verdict
 
@@ -79,7 +80,7 @@ def make_references(
     visible, hidden = Reference(lab.lab, {}, {}), Reference(lab.lab, {}, {})
     for recipe in sorted(recipes, key=lambda one: order.index(one.name)):
         function = solution[recipe.name]
-        parameters = tuple(inspect.signature(function).parameters) if recipe.kind == "function" else ()
+        parameters = _parameters(recipe, function)
         item = Item(
             name=recipe.name,
             kind=recipe.kind,
@@ -91,6 +92,7 @@ def make_references(
             uses=recipe.uses,
             choices=recipe.choices,
             cases=(),
+            driver=recipe.driver,
         )
         for reference, shown in ((visible, True), (hidden, False)):
             cases = tuple(
@@ -98,6 +100,15 @@ def make_references(
             )
             reference.items[item.name] = replace(item, cases=cases)
     return visible, hidden
+
+
+def _parameters(recipe: ItemRecipe, function: Any) -> tuple[str, ...]:
+    """Names of a case's arguments: those of the function, or of the driver that is given the class before them."""
+    if recipe.kind != "function":
+        return ()
+    if not recipe.driver:
+        return tuple(inspect.signature(function).parameters)
+    return tuple(inspect.signature(DRIVERS[recipe.driver]).parameters)[1:]
 
 
 def _case(item: Item, recipe: CaseRecipe, solution: Mapping[str, Any], tensors: Tensors) -> Case:
@@ -148,7 +159,7 @@ def _solve(
     arguments = decode(args, tensors, named_tuples(solution))
     try:
         with repeatable(seed), silent():
-            result = solution[item.name](*arguments)
+            result = apply(item.driver, solution[item.name], arguments)
     except Exception as error:  # an author's code may raise anything
         place = _place(item, recipe)
         raise BuildError(f"the solution of {item.name} fails on {place}: {type(error).__name__}: {error}") from error
@@ -205,6 +216,9 @@ def _check_items(lab: LabSource, recipes: Sequence[ItemRecipe], solution: Mappin
             )
         if recipe.kind == "function" and not callable(solution[recipe.name]):
             raise BuildError(f"{source}: {recipe.name!r} is checked as a function but is not one")
+        if recipe.driver and recipe.driver not in DRIVERS:
+            known = ", ".join(DRIVERS)
+            raise BuildError(f"{cases}: {recipe.name!r} names the driver {recipe.driver!r}; drivers.py has: {known}")
         for other in recipe.uses:
             if other not in names or other == recipe.name:
                 raise BuildError(

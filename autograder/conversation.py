@@ -100,6 +100,7 @@ class Conversation:
             "item": probe.item,
             "kind": probe.kind,
             "parameters": probe.parameters,
+            "driver": probe.driver,
             "ask": [] if chained else list(probe.uses),
             "calls": len(calls),
             "keep": keep,

@@ -145,7 +145,7 @@ def _probe(materials: Materials, name: str, draws: Draws) -> Probe:
     calls = tuple(
         Call(one.case.name, one.messages[draws[name][one.case.name]], one.case.observe) for one in materials.cases[name]
     )
-    return Probe(name, item.kind, item.parameters, calls, item.uses)
+    return Probe(name, item.kind, item.parameters, calls, item.uses, item.driver)
 
 
 def _item_result(

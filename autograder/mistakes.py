@@ -16,6 +16,7 @@ from qlab_helpers.checking.call import SEED
 from qlab_helpers.checking.codec import Tensors, Tree, encode
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import readable
+from qlab_helpers.checking.drivers import apply
 from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 
 Namespaces = dict[str, dict[str, Any]]  # of each misconception, by name
@@ -68,7 +69,7 @@ def wrong_outcomes(
     for number, (name, namespace) in enumerate(namespaces.items()):
         arguments = reference.arguments(variant, types=named_tuples(namespace))
         try:
-            result = _call(namespace[item.name], arguments)
+            result = _call(item, namespace[item.name], arguments)
         except Exception as error:  # noqa: BLE001  (that is what this mistake does)
             found[name] = {"raised": type(error).__name__}
             continue
@@ -79,13 +80,13 @@ def wrong_outcomes(
     return found
 
 
-def _call(function: Any, arguments: tuple) -> Any:
+def _call(item: Item, function: Any, arguments: tuple) -> Any:
     """As a check and the grader call it."""
     with repeatable(0), silent():
         torch.manual_seed(SEED)
         numpy.random.seed(SEED)
         random.seed(SEED)
-        return function(*arguments)
+        return apply(item.driver, function, arguments)
 
 
 def _stored(result: Any, observed: Mapping[str, Any], prefix: str, own: Tensors) -> Tree:

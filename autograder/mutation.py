@@ -33,6 +33,7 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 }
 EXCHANGED = {"min": "max", "max": "min", "heappop": "heappush"}
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+GRADED = (ast.FunctionDef, ast.ClassDef)
 #: Methods without which a value is still of use: x.clamp(low, high) -> x.
 DROPPED = ("clamp", "round", "to", "double", "detach", "reshape", "abs", "expand", "sqrt", "item")
 
@@ -44,20 +45,16 @@ class Mutant:
 
 
 def mutants(source: str) -> list[Mutant]:
-    """All mutants of the one function that ``source`` defines, each once, without docstring and annotations."""
+    """All mutants of the one function or class that ``source`` defines, each once, without docstrings, annotations."""
     tree = ast.parse(source)
-    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
-    if ast.get_docstring(function) is not None:
-        del function.body[0]
-    function.returns = None  # annotations do nothing
-    for argument in (*function.args.args, *function.args.kwonlyargs):
-        argument.annotation = None
+    function = next(node for node in tree.body if isinstance(node, GRADED))
+    _strip(function)
     before = ast.unparse(tree)
     found: dict[str, Mutant] = {}
     for number, node in enumerate(ast.walk(function)):
         for position in range(len(list(_changes(node)))):
             changed = copy.deepcopy(tree)
-            twin = next(one for one in changed.body if isinstance(one, ast.FunctionDef))
+            twin = next(one for one in changed.body if isinstance(one, GRADED))
             target = next(one for at, one in enumerate(ast.walk(twin)) if at == number)
             replacement = list(_changes(target))[position]
             changed = _Replace(target, replacement).visit(changed)
@@ -65,6 +62,17 @@ def mutants(source: str) -> list[Mutant]:
             if text.strip() != before.strip():
                 found.setdefault(text, Mutant(_name(before, text), text))
     return _numbered(list(found.values()))
+
+
+def _strip(tree: ast.FunctionDef | ast.ClassDef) -> None:
+    """Take out what does nothing, here and in methods."""
+    for node in [one for one in ast.walk(tree) if isinstance(one, GRADED)]:
+        if ast.get_docstring(node) is not None:
+            del node.body[0]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in (*node.args.args, *node.args.kwonlyargs):
+                argument.annotation = None
 
 
 def _numbered(found: list[Mutant]) -> list[Mutant]:

@@ -31,6 +31,7 @@ from autograder import wire
 from autograder.kernel import run_cell, run_definitions
 from autograder.stopwatch import Stopwatch, TimeUp, waited_s
 from qlab_helpers.checking.codec import Other, decode, encode, pack, unpack
+from qlab_helpers.checking.drivers import apply
 
 MAX_DETAIL = 3000
 MAX_MESSAGE = 256 << 20
@@ -208,7 +209,7 @@ def _apply(namespace: dict[str, Any], call: dict[str, Any], body: bytes) -> byte
     torch.default_generator.manual_seed(0)  # torch.manual_seed also notes a stack trace for a CUDA that is not there
     numpy.random.seed(0)
     random.seed(0)
-    result = namespace[call["item"]](*arguments)
+    result = apply(call["driver"], namespace[call["item"]], arguments)
     by_name = dict(zip(call["parameters"], arguments, strict=False))
     return _packed(result, {name: by_name.get(name) for name in call["observe"]})
 

@@ -61,7 +61,7 @@ def try_all(
     cells = [Cell(index, source) for index, source in enumerate(given)]
     for alias, name in aliases.items():
         cells.append(Cell(len(cells), f"{sources[name]}\n{alias} = {function}\n", probe=alias))
-    probes = {alias: Probe(alias, item.kind, item.parameters, calls, item.uses) for alias in aliases}
+    probes = {alias: Probe(alias, item.kind, item.parameters, calls, item.uses, item.driver) for alias in aliases}
     limits = replace(materials.course.limits, notebook_s=PATIENCE_S, case_s=CASE_S)
     output = run_session(template, cells, probes, limits=limits, oracle=Oracle(materials))
     found = {}

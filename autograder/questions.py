@@ -31,6 +31,7 @@ class Probe:
     parameters: tuple[str, ...]
     calls: tuple[Call, ...]
     uses: tuple[str, ...] = ()
+    driver: str = ""  # of a class; see qlab_helpers.checking.drivers
 
 
 @dataclass(frozen=True)

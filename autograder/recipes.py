@@ -62,7 +62,11 @@ class CaseRecipe:
 
 @dataclass(frozen=True)
 class ItemRecipe:
-    """A graded function, or a short answer when ``kind`` is "answer" (its one case has ``expected``)."""
+    """A graded function, or a short answer when ``kind`` is "answer" (its one case has ``expected``).
+
+    A graded class has a ``driver``, the name of a function in ``qlab_helpers/checking/drivers.py`` that makes an object
+    of it and uses it; a case's arguments are then those of the driver, without the class.
+    """
 
     name: str
     outputs: tuple[Rule, ...]
@@ -71,6 +75,7 @@ class ItemRecipe:
     judge: str = "values"
     uses: tuple[str, ...] = ()
     choices: tuple[str, ...] = field(default=())
+    driver: str = ""
 
 
 def answer(name: str, value: object, *, tests: str, hint: str, choices: tuple[str, ...] = ()) -> ItemRecipe:

@@ -69,7 +69,10 @@ def warm_up() -> InteractiveShell:
     import qlab_helpers.metrics
     import qlab_helpers.plots
     import qlab_helpers.train
-    import qlab_helpers.weights  # noqa: F401
+    import qlab_helpers.weights
+
+    with contextlib.suppress(ImportError):  # a torch without it: only the labs that need it fail
+        import qlab_helpers.quantization  # noqa: F401
 
     return make_shell()
 

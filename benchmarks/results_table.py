@@ -34,6 +34,13 @@ ROWS = (
     ("lab2_linear", "int8 size", "MiB", None, "int8_mib"),
     ("lab2_linear", "weights at 4 bits per channel, accuracy", "%", None, "weights_4bit_accuracy"),
     ("lab2_linear", "weights at 2 bits per channel, accuracy", "%", None, "weights_2bit_accuracy"),
+    ("lab3_observers", "fp32 file", "MB", 5.91, "fp32_mb"),
+    ("lab3_observers", "fp32 accuracy, Adam", "%", 72.25, "adam_accuracy"),
+    ("lab3_observers", "fp32 accuracy, SGD and cosine", "%", 84.60, "sgd_accuracy"),
+    ("lab3_observers", "power-of-two file", "MB", None, "quantized_mb"),
+    ("lab3_observers", "power-of-two accuracy", "%", None, "power_of_two_accuracy"),
+    ("lab3_observers", "energy of 128 -> 10, fp32", "pJ", 5888, "energy_fp32_pj"),
+    ("lab3_observers", "energy of 128 -> 10, powers of two", "pJ", 422.8, "energy_power_of_two_pj"),
 )
 EXPLANATION = """\
 Why ours differ:

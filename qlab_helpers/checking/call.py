@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from qlab_helpers.checking.codec import CodecError
+from qlab_helpers.checking.drivers import apply
 from qlab_helpers.checking.reference import Case, Item, Reference
 from qlab_helpers.checking.values import clean
 
@@ -51,7 +52,7 @@ def call(
     try:
         with torch.random.fork_rng(devices=devices), _one_thread(), _full_precision(device), _time_limit(limit_s):
             torch.manual_seed(SEED)
-            result = function(*arguments)
+            result = apply(item.driver, function, arguments)
     except _TimeUp:
         return Call("timed out", message=f"stopped after {limit_s:g} seconds")
     except NotImplementedError as error:
@@ -67,13 +68,15 @@ def call(
 
 
 def scope_of(function: Callable) -> dict[str, Any]:
-    """The global names that a function sees; none for a callable that is no plain function."""
+    """The global names that a function, or the methods of a class, see; none for another callable."""
     scope = getattr(_plain(function), "__globals__", None)
     return scope if isinstance(scope, dict) else {}
 
 
 def _plain(function: Callable) -> Callable:
-    """The function under its decorators."""
+    """The function under its decorators; of a class its first method, which stands in the same cell as the others."""
+    if inspect.isclass(function):
+        function = next((one for one in vars(function).values() if inspect.isfunction(one)), function)
     try:
         return inspect.unwrap(function)
     except ValueError:  # wrapped in itself

@@ -84,6 +84,7 @@ class Item:
     choices: tuple[str, ...]  # for an answer that is a choice: what may be answered
     cases: tuple[Case, ...]
     misconceptions: dict[str, str] = field(default_factory=dict)  # name -> the hint that it deserves
+    driver: str = ""  # of a class: which function of drivers.py tries it
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def find_item(name: str, folder: Path = REFERENCE) -> tuple[Reference, Item] | N
 def save_reference(reference: Reference, folder: Path) -> list[Path]:
     """Write both files, each whole or not at all; the same reference gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"format": FORMAT, "lab": reference.lab, "items": {n: asdict(i) for n, i in reference.items.items()}}
+    content = {"format": FORMAT, "lab": reference.lab, "items": {n: _plain(i) for n, i in reference.items.items()}}
     path = folder / f"{reference.lab}.json"
     draft = path.with_suffix(".json.part")
     draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -146,6 +147,11 @@ def save_reference(reference: Reference, folder: Path) -> list[Path]:
     os.replace(tensors_draft, tensors)
     os.replace(draft, path)
     return [path, tensors]
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    """The driver only where there is one, so that the files of labs without classes stay as they were."""
+    return {name: value for name, value in asdict(item).items() if name != "driver" or value}
 
 
 def _item(entry: dict[str, Any]) -> Item:

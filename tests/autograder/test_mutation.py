@@ -59,3 +59,26 @@ def test_conditions_are_turned_round_and_statements_deleted():
 
 def test_docstring_and_annotations_are_left_out_because_they_do_nothing():
     assert not having("Doc.") and not having("-> float") and not having(": int")
+
+
+CLASS = '''\
+class Watcher(nn.Module):
+    """Doc."""
+
+    def __init__(self, low: int = -128) -> None:
+        super().__init__()
+        self.low = low
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Doc."""
+        self.value = min(self.low, x.min().item())
+        return x
+'''
+
+
+def test_methods_of_a_class_are_changed_and_nothing_else_of_it():
+    sources = [mutant.source for mutant in mutants(CLASS)]
+    assert all("class Watcher(nn.Module):" in source for source in sources)
+    assert not any("Doc." in source or "torch.Tensor" in source for source in sources)
+    for text in ("max(self.low, x.min().item())", "min(self.low, x.max().item())", "low=128", "pass"):
+        assert any(text in source for source in sources), text

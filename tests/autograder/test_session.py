@@ -43,6 +43,21 @@ def test_function_is_judged_as_it_was_at_its_check_cell_unless_forks_are_shared(
     assert box.is_fine(output)
 
 
+def test_class_is_tried_by_its_driver(box):
+    source = """
+class Largest:
+    def __init__(self, start): self.value = start
+    def __call__(self, x):
+        self.value = max(self.value, x.max().item())
+        return x
+    def calculate_qparams(self): return self.value, 0
+"""
+    call = box.call((0.5,), [torch.tensor([3.0]), torch.tensor([2.0, 1.0])])
+    probe = replace(box.question("Largest", call), parameters=("options", "tensors"), driver="observe")
+    scale, zero_point, passed_on = box.value(box.run(source, probes=(probe,)).items["Largest"][0])
+    assert (scale, zero_point, passed_on.tolist()) == (3.0, 0, [2.0, 1.0])
+
+
 def test_answer_is_the_value_of_its_name(box):
     output = box.run("answer = 'c'", probes=(box.question("answer", box.call(), kind="answer"),))
     assert box.value(output.items["answer"][0]) == "c"

@@ -24,6 +24,11 @@ def lab2(tmp_path_factory) -> LabRun:
     return run_lab(load_course(), "lab2_linear", fast=True, out=tmp_path_factory.mktemp("lab2"))
 
 
+@pytest.fixture(scope="module")
+def lab3(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab3_observers", fast=True, out=tmp_path_factory.mktemp("lab3"))
+
+
 def test_sizes_of_lab_1_are_those_published(lab1):
     sizes = [
         round(lab1.figures[name], 2) for name in ("fp32_mib", "kmeans_8bit_mib", "kmeans_4bit_mib", "kmeans_2bit_mib")
@@ -52,3 +57,19 @@ def test_fused_model_is_the_same_model(lab2):
 def test_int8_model_loses_less_than_a_point_at_a_quarter_of_the_size(lab2):
     assert abs(lab2.figures["int8_drop"]) < 1
     assert math.isclose(lab2.figures["fp32_mib"] / lab2.figures["int8_mib"], 4, rel_tol=0.02)
+
+
+def test_energy_and_size_of_lab_3_are_those_published(lab3):
+    assert lab3.figures["parameters"] == 1_470_762
+    assert math.isclose(lab3.figures["fp32_mb"], 5.91, abs_tol=0.01)
+    assert math.isclose(lab3.figures["energy_fp32_pj"], 5888)
+    assert math.isclose(lab3.figures["energy_power_of_two_pj"], 422.8)
+
+
+def test_observers_of_lab_3_agree_with_torchs(lab3):
+    assert lab3.figures["observer_scale_difference"] < 1e-5
+
+
+def test_power_of_two_model_has_a_quarter_of_the_size_and_computes_the_formula(lab3):
+    assert math.isclose(lab3.figures["fp32_mb"] / lab3.figures["quantized_mb"], 4, rel_tol=0.03)
+    assert (lab3.figures["linear_least_difference"], lab3.figures["linear_most_difference"]) in ((0, 0), (0, 1))
