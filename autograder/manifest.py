@@ -18,7 +18,7 @@ def manifest_path(course: Course) -> Path:
 def read_manifest(course: Course) -> dict[str, dict[str, str]]:
     try:
         return json.loads(manifest_path(course).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, json.JSONDecodeError):  # the latter after a merge: the next build writes it anew
         return {}
 
 

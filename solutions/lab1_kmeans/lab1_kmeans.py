@@ -712,3 +712,13 @@ print("Sizes in MiB, accuracies in per cent" + (" (QLAB_FAST: few images, one ep
 #   instead of the best. And training starts from better centroids.
 # - **Sizes**: "stored" adds the centroids and the parameters that are not quantized, which the homework counts as if
 #   they were; Huffman's code takes off what frequent labels save.
+
+# %% [markdown]
+# ## Handing in
+#
+# Save the notebook, then run the last cell. It lists what is still open and writes the file to hand in.
+
+# %% tags=["skip-execution"]
+from qlab_helpers import preflight
+
+preflight("lab1_kmeans")

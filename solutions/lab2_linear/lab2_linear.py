@@ -1050,3 +1050,13 @@ print(f"lost     -0.20 to +0.10     {int8_drop:+7.2f} points" + (" (QLAB_FAST: f
 #   Lab 3 again.
 # - Nothing was trained. At 8 bits there is no need; below, one lets the network learn with rounded weights and
 #   features: quantization-aware training, Lab 4.
+
+# %% [markdown]
+# ## Handing in
+#
+# Save the notebook, then run the last cell. It lists what is still open and writes the file to hand in.
+
+# %% tags=["skip-execution"]
+from qlab_helpers import preflight
+
+preflight("lab2_linear")

@@ -917,3 +917,13 @@ if FAST:
 #
 # === END MARK SCHEME ===
 # ### END SOLUTION
+
+# %% [markdown]
+# ## Handing in
+#
+# Save the notebook, then run the last cell. It lists what is still open and writes the file to hand in.
+
+# %% tags=["skip-execution"]
+from qlab_helpers import preflight
+
+preflight("lab3_observers")
