@@ -302,11 +302,12 @@ def quantization_error(x: torch.Tensor, low: float, high: float, bitwidth: int) 
 
 
 def least_error_range(x: torch.Tensor, bitwidth: int, steps: int = 100) -> tuple[float, float]:
-    """The range of x shrunk by the one of `steps` factors that gives the smallest squared error."""
+    """The range of x, cut off at the magnitude that gives the smallest squared error of `steps` that are tried."""
     low, high = x.min().item(), x.max().item()
-    factors = [(step + 1) / steps for step in range(steps)]
-    best = min(factors, key=lambda factor: quantization_error(x, factor * low, factor * high, bitwidth))
-    return best * low, best * high
+    largest = max(abs(low), abs(high))
+    limits = [largest * (step + 1) / steps for step in range(steps)]
+    ranges = [(max(low, -limit), min(high, limit)) for limit in limits]
+    return min(ranges, key=lambda ends: quantization_error(x, *ends, bitwidth))
 
 
 # %% tags=["skip-execution"]
