@@ -233,7 +233,9 @@ def test_the_lock_is_free_after_its_holder_whatever_ended_it(course):
 
 def test_no_program_that_is_started_inside_keeps_the_lock(course):
     with grading_lock(course, "grades"):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        program = [sys.executable, "-c", "print('up', flush=True); input()"]
+        child = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+        assert child.stdout.readline() == b"up\n"  # the kernel closes what is not inherited some time after the start
     try:
         with grading_lock(course, "grades"):
             pass
@@ -260,6 +262,7 @@ def test_a_course_that_is_busy_is_left_alone(course, classroom, tmp_path):
     assert lock_path(course) in before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_a_gradebook_whose_writer_was_killed_at_any_commit_is_completed_by_the_next(
     course, tiny_environment, tmp_path, rebuilt
