@@ -125,7 +125,8 @@ def from_dict(content: dict[str, Any]) -> Record:
 
 
 def write_record(record: Record, path: Path) -> None:
-    write_atomically(path, json.dumps(to_dict(record), indent=1, sort_keys=True) + "\n")
+    """Keys are not sorted: a record that is read back has its questions in the order of the lab, as a new one has."""
+    write_atomically(path, json.dumps(to_dict(record), indent=1) + "\n")
 
 
 def read_record(path: Path) -> Record:

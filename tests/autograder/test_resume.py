@@ -148,6 +148,12 @@ def start(tiny_environment) -> Callable[..., subprocess.Popen]:
     return started
 
 
+def ended(process: subprocess.Popen) -> int:
+    """Its exit status; the pipes from it are closed."""
+    process.communicate()
+    return process.returncode
+
+
 def everything_written(course: Course) -> dict[str, bytes]:
     """All files of a run but those that hold times or the database."""
     apart = {"timings.jsonl", "gradebook.db", "grading.lock"}
@@ -171,20 +177,20 @@ def test_a_run_killed_three_times_and_started_again_writes_what_an_undisturbed_o
 ):
     shutil.copytree(course.root, tmp_path / "undisturbed", symlinks=True)
     undisturbed = replace(course, root=tmp_path / "undisturbed", data=tmp_path / "undisturbed" / "course")
-    assert start(undisturbed, classroom).wait() == 1  # one is no notebook
+    assert ended(start(undisturbed, classroom)) == 1  # one is no notebook
 
     records = course.root / "out" / "records"
     for dying, at_least in ((3, 0), (11, 1)):
-        assert start(course, classroom, dying=dying).wait() == -signal.SIGKILL
+        assert ended(start(course, classroom, dying=dying)) == -signal.SIGKILL
         assert len(list(records.glob("*.json"))) >= at_least
     running = start(course, classroom, jobs=2)
     while len(list(records.glob("*.json"))) < 7 and running.poll() is None:
         time.sleep(0.01)
     running.kill()
-    assert running.wait() == -signal.SIGKILL
+    assert ended(running) == -signal.SIGKILL
     assert 7 <= len(list(records.glob("*.json"))) < 12
 
-    assert start(course, classroom, jobs=2).wait() == 1
+    assert ended(start(course, classroom, jobs=2)) == 1
     assert everything_written(course) == everything_written(undisturbed)
     assert gradebook(course) == gradebook(undisturbed)
     lines = [json.loads(line) for line in (course.root / "out" / "timings.jsonl").read_text().splitlines()]
@@ -227,7 +233,9 @@ def test_the_lock_is_free_after_its_holder_whatever_ended_it(course):
 
 def test_no_program_that_is_started_inside_keeps_the_lock(course):
     with grading_lock(course, "grades"):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        program = [sys.executable, "-c", "print('up', flush=True); input()"]
+        child = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+        assert child.stdout.readline() == b"up\n"  # the kernel closes what is not inherited some time after the start
     try:
         with grading_lock(course, "grades"):
             pass
@@ -254,6 +262,7 @@ def test_a_course_that_is_busy_is_left_alone(course, classroom, tmp_path):
     assert lock_path(course) in before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_a_gradebook_whose_writer_was_killed_at_any_commit_is_completed_by_the_next(
     course, tiny_environment, tmp_path, rebuilt
