@@ -102,6 +102,9 @@ def _look_inside(path: Path, stamp: int, place: _Place) -> None:
     try:
         members = list_members(path)
     except (BadArchive, OSError) as error:
+        if path.suffix.lower() == ".ipynb":
+            place.add(Attempt(path, changed=(stamp, (), _natural(path.name))), path.name)  # reading it says what it is
+            return
         reason = error if isinstance(error, BadArchive) else "cannot be read"
         place.problems.append(f"{name} {reason}; hand in the .ipynb file itself")
         return

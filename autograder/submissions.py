@@ -166,7 +166,7 @@ def _refuse_other_kinds(content: bytes, name: str) -> None:
         kind = "a damaged zip file"
     else:
         return
-    raise UnreadableNotebook(f"{name} is {kind}, not a Jupyter notebook; hand in the .ipynb file itself")
+    raise UnreadableNotebook(f"{name} is not a Jupyter notebook but {kind}; hand in the .ipynb file itself")
 
 
 def _decode(content: bytes) -> tuple[str, tuple[str, ...]]:

@@ -317,7 +317,7 @@ def odd_compression(notebook: NotebookNode) -> bytes:
 
 REFUSED = {
     "web page": ("lab.html", page, "web page made from the notebook"),
-    "web page called ipynb": ("lab.ipynb", page, "a web page, not a Jupyter notebook"),
+    "web page called ipynb": ("lab.ipynb", page, "not a Jupyter notebook but a web page"),
     "pdf called ipynb": ("lab.ipynb", lambda _: b"%PDF-1.7\n\x80", "a PDF"),
     "empty": ("lab.ipynb", lambda _: b"", "is empty"),
     "nul bytes": ("lab.ipynb", lambda _: b"\0" * 4096, "is empty"),
