@@ -12,6 +12,14 @@ from autograder.course import Course, load_course
 
 ROOT = Path(__file__).parent.parent
 TINY = "lab_tiny"
+COPIED = (
+    "solutions",
+    "notebooks",
+    "autograder/cases",
+    "autograder/mutants",
+    "autograder/reference",
+    "qlab_helpers/reference",
+)
 
 COURSE = f"""
 [course]
@@ -164,7 +172,7 @@ def _copy_course(root: Path) -> Course:
     root.mkdir(parents=True, exist_ok=True)
     for name in ("course.toml", "nbgrader_config.py"):
         shutil.copy(ROOT / name, root)
-    for name in ("solutions", "notebooks", "autograder/cases", "autograder/reference", "qlab_helpers/reference"):
+    for name in COPIED:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     _link_helpers(root)
     return load_course(root)
