@@ -129,7 +129,7 @@ def test_one_changed_solution_line_of_this_repository_is_drift(copy_course, tmp_
     course = copy_course(tmp_path / "course")
     path = course.solution(lab)
     lines = path.read_text().splitlines()
-    lines[lines.index("    ### END SOLUTION") - 1] += "  # changed"
+    lines.insert(lines.index("    ### END SOLUTION"), "    # changed")
     path.write_text("\n".join(lines) + "\n")
     assert [str(change) for change in build(course, labs=[lab], check=True)] == [
         f"autograder/reference/manifest.json is not what solutions/{lab}/{lab}.py with autograder/cases/{lab} builds:"
