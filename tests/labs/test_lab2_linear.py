@@ -177,12 +177,6 @@ def test_the_scale_of_a_bias_is_that_of_weight_times_input(lab, shape):
     assert scale.tolist() == [0.0625, 0.03125, 0.125]
 
 
-def test_a_bias_takes_one_scale_for_all_channels(lab):
-    quantized, scale, _ = lab["linear_quantize_bias_per_output_channel"](torch.tensor([1.0, 2.0]), 0.5, 0.5)
-    assert quantized.tolist() == [4, 8]
-    assert scale.tolist() == [0.25, 0.25]
-
-
 def test_the_shifted_bias_takes_the_input_zero_point_out_of_the_sums(lab):
     bias = torch.randint(-1000, 1000, (5,), dtype=torch.int32)
     inputs, weight, zero_point = int8(3, 300), int8(5, 300), -77
