@@ -12,13 +12,14 @@ from autograder.bank import Bank, sources
 from autograder.course import Course
 from autograder.notebooks import BuildError
 from autograder.solution import named_tuples, repeatable, silent
-from qlab_helpers.checking.call import SEED
+from qlab_helpers.checking.call import SEED, TimeUp, time_limit
 from qlab_helpers.checking.codec import Tensors, Tree, encode
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import readable
 from qlab_helpers.checking.drivers import apply
 from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 
+LIMIT_S = 2.0  # a mistake that never ends is stored as one that nobody's outcome equals
 Namespaces = dict[str, dict[str, Any]]  # of each misconception, by name
 
 
@@ -70,7 +71,7 @@ def wrong_outcomes(
         arguments = reference.arguments(variant, types=named_tuples(namespace))
         try:
             result = _call(item, namespace[item.name], arguments)
-        except Exception as error:  # noqa: BLE001  (that is what this mistake does)
+        except (Exception, TimeUp) as error:  # noqa: BLE001  (that is what this mistake does)
             found[name] = {"raised": type(error).__name__}
             continue
         observed = {one: arguments[item.parameters.index(one)] for one in case.observe}
@@ -82,7 +83,7 @@ def wrong_outcomes(
 
 def _call(item: Item, function: Any, arguments: tuple) -> Any:
     """As a check and the grader call it."""
-    with repeatable(0), silent():
+    with repeatable(0), silent(), time_limit(LIMIT_S):
         torch.manual_seed(SEED)
         numpy.random.seed(SEED)
         random.seed(SEED)

@@ -35,7 +35,7 @@ class Call:
     raised: str = ""  # the type of the exception
 
 
-class _TimeUp(BaseException):
+class TimeUp(BaseException):
     """Not an ``Exception``, so that a student's ``except Exception`` does not swallow it."""
 
 
@@ -50,10 +50,10 @@ def call(
     arguments = tuple(_to_device(argument, device) for argument in arguments)
     devices = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=devices), _one_thread(), _full_precision(device), _time_limit(limit_s):
+        with torch.random.fork_rng(devices=devices), _one_thread(), _full_precision(device), time_limit(limit_s):
             torch.manual_seed(SEED)
             result = apply(item.driver, function, arguments)
-    except _TimeUp:
+    except TimeUp:
         return Call("timed out", message=f"stopped after {limit_s:g} seconds")
     except NotImplementedError as error:
         if not clean(error):
@@ -124,8 +124,8 @@ def _to_device(value: Any, device: torch.device) -> Any:
 
 
 @contextlib.contextmanager
-def _time_limit(limit_s: float) -> Iterator[None]:
-    """Raises ``_TimeUp`` inside after ``limit_s`` seconds of work, where there are alarms and this is the main thread.
+def time_limit(limit_s: float) -> Iterator[None]:
+    """Raises ``TimeUp`` inside after ``limit_s`` seconds of work, where there are alarms and this is the main thread.
 
     Seconds of work, so that a busy machine fails nobody; what only waits is stopped after ``PATIENCE`` times as many.
     """
@@ -137,7 +137,7 @@ def _time_limit(limit_s: float) -> Iterator[None]:
 
     def stop(signum: int, frame: Any) -> None:
         if running and (time.process_time() >= worked or time.monotonic() >= waited):
-            raise _TimeUp
+            raise TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
     # Again and again: it may be too early, and a bare except may swallow the first.

@@ -77,7 +77,7 @@ def test_each_misconception_is_told_by_its_own_name_or_by_none(proof):
 
 def test_automatic_mutants_that_clamp_differently_survive_these_two_cases(proof):
     survivors = [name for name, cases in proof.auto_kills.items() if not cases]
-    assert any(".clamp(" in name for name in survivors)
+    assert any("clamp" in name for name in survivors)
     assert len(proof.problems) == len(survivors)
     assert all("keeps all points" in problem for problem in proof.problems)
 
