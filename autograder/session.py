@@ -87,7 +87,7 @@ class _Session:
     probes: Mapping[str, Probe]
     limits: Limits
     is_right: Callable[[str, Sequence[RawOutcome]], bool] | None = None
-    settled: set[str] = field(default_factory=set)  # items that have been asked alone or are right
+    settled: set[tuple[str, bool]] = field(default_factory=set)  # item and chained: right, or to be asked alone
     runs: dict[int, str] = field(default_factory=dict)  # how a cell is run from now on, where not as planned
     troubles: dict[int, CellResult] = field(default_factory=dict)
     answers: dict[tuple[str, bool], list[RawOutcome]] = field(default_factory=dict)
@@ -175,29 +175,24 @@ class _Session:
         return len(self.answers.get((name, False), ())) == len(self.probes[name].calls)
 
     def _question(self, child: Conversation, probe: Probe) -> None:
-        if self.is_right is not None and probe.item not in self.settled:
-            self._share(child, probe)
         for chained in _rounds(probe):
+            if self.is_right is not None and (probe.item, chained) not in self.settled:
+                self._share(child, probe, chained)
             answers = self.answers.setdefault((probe.item, chained), [])
             while len(answers) < len(probe.calls) and not self._give_up(answers, probe):
                 child.close()
                 self._ask(child, probe, answers, chained)
 
-    def _share(self, child: Conversation, probe: Probe) -> None:
+    def _share(self, child: Conversation, probe: Probe, chained: bool) -> None:
         """Ask in a fork that others have used, unless it is the first; forget the answers if they are not right."""
-        answers = self.answers.setdefault((probe.item, False), [])
+        answers = self.answers.setdefault((probe.item, chained), [])
         alone = not child.fork and not answers
         if len(answers) < len(probe.calls) and not self._give_up(answers, probe):
-            self._ask(child, probe, answers, False, keep=True, hasty=not alone)
+            self._ask(child, probe, answers, chained, keep=True, hasty=not alone)
         right = len(answers) == len(probe.calls) and self.is_right(probe.item, answers)
         if not right and not alone:
             answers.clear()
-        self.settled.add(probe.item)
-        if right and all(use in self.probes and self._is_right(use) for use in probe.uses):
-            self.answers[probe.item, True] = list(answers)  # with helpers that are right it does the same
-
-    def _is_right(self, name: str) -> bool:
-        return self.is_right(name, self.answers.get((name, False), ()))
+        self.settled.add((probe.item, chained))
 
     def _give_up(self, answers: list[RawOutcome], probe: Probe) -> bool:
         """Fill in the rest when an item has used up its patience."""
