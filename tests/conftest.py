@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.cli import main
 from autograder.course import Course, load_course
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +147,24 @@ def tiny_course(tmp_path: Path) -> Course:
     return _make_tiny_course(tmp_path / "tiny")
 
 
+@pytest.fixture
+def qlab(course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
+    """Runs ``qlab`` in the folder of the test's ``course``; returns exit code, output and error output."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.chdir(course.root)
+        monkeypatch.setattr(sys, "argv", ["qlab", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def tiny_environment() -> Callable[[Course], dict[str, str]]:
     """Environment variables of a program that works in a tiny course: nbgrader, a kernel, a server."""
@@ -174,8 +193,7 @@ def _copy_course(root: Path) -> Course:
         shutil.copy(ROOT / name, root)
     for name in COPIED:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    _link_helpers(root)
-    return load_course(root)
+    return _load(root)
 
 
 def _make_tiny_course(root: Path) -> Course:
@@ -188,13 +206,17 @@ def _make_tiny_course(root: Path) -> Course:
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(content)
-    _link_helpers(root)
-    return load_course(root)
+    return _load(root)
 
 
-def _link_helpers(root: Path) -> None:
+def _load(root: Path) -> Course:
+    """With the package's helpers, and a secret that is the same in every run: hidden cases are drawn alike."""
     helpers = root / "qlab_helpers"
     helpers.mkdir(exist_ok=True)
     for part in (ROOT / "qlab_helpers").iterdir():
         if part.name not in ("reference", "__pycache__"):
             (helpers / part.name).symlink_to(part)
+    course = load_course(root)
+    course.data.mkdir(exist_ok=True)
+    (course.data / "secret").write_text("of the tests")
+    return course

@@ -129,6 +129,8 @@ def test_a_record_of_another_submission_draw_or_environment_is_not_kept(
         path.write_text(path.read_text() + "\n")
     elif change == "secret":
         course = replace(course, data=tmp_path / "elsewhere")
+        course.data.mkdir()
+        (course.data / "secret").write_text("another")
     else:
         course = replace(course, limits=replace(course.limits, case_s=2))
     fresh = []
