@@ -172,6 +172,7 @@ def verify(
             course,
             names,
             functions=functions,
+            minimal=minimal,
             jobs=jobs or os.cpu_count() or 1,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

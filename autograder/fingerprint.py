@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from autograder.messages import own_message
-from autograder.notebooks import SKIP_TAG, LabSource
+from autograder.notebooks import LabSource
 from autograder.questions import Cell
 from qlab_helpers.checking.reference import Case, Item, Reference
 
@@ -56,12 +56,7 @@ def _helper_code(items: Mapping[str, Item], name: str, source: LabSource) -> lis
     if not helpers:
         return []
     others = source.items.keys() - helpers
-    return [
-        cell.source
-        for cell in source.cells
-        if cell.kind == "code" and cell.role in ("plain", "solution") and SKIP_TAG not in cell.tags
-        if cell.name not in others
-    ]
+    return [cell.source for _, cell in source.solved_cells if cell.name not in others]
 
 
 def _add(digest: Any, content: Any) -> None:

@@ -8,8 +8,7 @@ With the record of an earlier run only those questions are asked that it does no
 
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -31,6 +30,7 @@ from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from autograder.submissions import Found, UnreadableNotebook
 from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
+from qlab_helpers.checking.reference import Item
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
 
@@ -70,9 +70,10 @@ def grade_opened(opened: Opened, *, materials: Materials, template: Template, ea
     kept = kept_items(earlier, record, hashes)
     asked = tuple(name for name in hashes if name not in kept)
     if asked or earlier is None:
-        output = _run(plan, asked, materials, draws, template)
+        judge = _Judge(materials, draws)
+        output = _run(plan, asked, judge, template)
         cells = tuple(replace(cell, message=clean(cell.message)) for cell in output.cells)
-        new = {name: _item_result(name, opened, materials, draws, plan, output) for name in asked}
+        new = {name: _item_result(name, opened, judge, plan, output) for name in asked}
         found = {**kept, **{name: replace(item, question_hash=hashes[name]) for name, item in new.items()}}
     else:
         cells, found = earlier.cells, kept  # the cells that would run are the same, so they end as they did
@@ -87,22 +88,41 @@ def grade_opened(opened: Opened, *, materials: Materials, template: Template, ea
     return Graded(opened.found, record, opened.repaired.notebook, asked=asked)
 
 
-def _run(
-    plan: Sequence[Cell], asked: Collection[str], materials: Materials, draws: Draws, template: Template
-) -> SessionOutput:
+@dataclass(frozen=True)
+class _Judge:
+    """Judges what the sandbox gave, the same answers once: for the session, which asks if they are right, and after."""
+
+    materials: Materials
+    draws: Draws
+    known: dict[tuple[str, tuple[RawOutcome, ...]], tuple[CaseResult, ...]] = field(default_factory=dict)
+
+    def is_right(self, name: str, raw: Sequence[RawOutcome]) -> bool:
+        return all(case.outcome == "passed" for case in self.cases(name, raw))
+
+    def cases(self, name: str, raw: Sequence[RawOutcome]) -> tuple[CaseResult, ...]:
+        """One result a case; where the sandbox gave none, that is a fault of ours."""
+        stored = self.materials.cases[name]
+        raw = (*raw, *[RawOutcome("not graded")] * (len(stored) - len(raw)))
+        if (name, raw) not in self.known:
+            item, limits = self.materials.items[name], self.materials.course.limits
+            self.known[name, raw] = tuple(
+                judge_case(item, one, self.draws[name][one.case.name], outcome, limits=limits)
+                for one, outcome in zip(stored, raw, strict=False)
+            )
+        return self.known[name, raw]
+
+
+def _run(plan: Sequence[Cell], asked: Collection[str], judge: _Judge, template: Template) -> SessionOutput:
+    materials = judge.materials
     plain = defines_nothing_twice(cell.source for cell in plan if cell.run != "skip")
     return run_session(
         template,
         plan,
-        {name: _probe(materials, name, draws) for name in asked},
+        {name: _probe(materials, name, judge.draws) for name in asked},
         limits=materials.course.limits,
         oracle=Oracle(materials),
-        is_right=partial(_is_right, materials, draws) if plain else None,
+        is_right=judge.is_right if plain else None,
     )
-
-
-def _is_right(materials: Materials, draws: Draws, name: str, raw: Sequence[RawOutcome]) -> bool:
-    return all(case.outcome == "passed" for case in _judge_all(name, materials, draws, raw))
 
 
 def empty_record(found: Found, materials: Materials, *, template: Template) -> Record:
@@ -148,13 +168,11 @@ def _probe(materials: Materials, name: str, draws: Draws) -> Probe:
     return Probe(name, item.kind, item.parameters, calls, item.uses, item.driver)
 
 
-def _item_result(
-    name: str, opened: Opened, materials: Materials, draws: Draws, plan: Sequence[Cell], output: SessionOutput
-) -> ItemResult:
-    item = materials.items[name]
+def _item_result(name: str, opened: Opened, judge: _Judge, plan: Sequence[Cell], output: SessionOutput) -> ItemResult:
+    item = judge.materials.items[name]
     raw = output.items.get(name, ())
-    cases = _judge_all(name, materials, draws, raw)
-    diagnosis = _diagnose(name, materials, draws, raw, cases)
+    cases = judge.cases(name, raw)
+    diagnosis = _diagnose(name, judge, raw, cases)
     cases = tuple(_explain_missing(case, name, plan, output) for case in cases)
     return ItemResult(
         name=name,
@@ -163,33 +181,21 @@ def _item_result(
         max_score=item.points,
         cases=cases,
         source=source_of(opened.repaired.notebook, name),
-        chained=_chained(name, materials, cases, _judge_all(name, materials, draws, output.chained.get(name, ()))),
+        chained=_chained(item, cases, judge.cases(name, output.chained.get(name, ()))),
         misconception=diagnosis.name if diagnosis else "",
         diagnosis=diagnosis.sentence if diagnosis else "",
     )
 
 
-def _diagnose(
-    name: str, materials: Materials, draws: Draws, raw: Sequence[RawOutcome], cases: Sequence[CaseResult]
-) -> Diagnosis | None:
+def _diagnose(name: str, judge: _Judge, raw: Sequence[RawOutcome], cases: Sequence[CaseResult]) -> Diagnosis | None:
     if not raw or all(one.outcome == "missing" for one in raw):
         return None
     return diagnose(
-        materials.items[name],
+        judge.materials.items[name],
         [
-            seen(stored, draws[name][case.name], one, passed=case.outcome == "passed")
-            for stored, one, case in zip(materials.cases[name], raw, cases, strict=True)
+            seen(stored, judge.draws[name][case.name], one, passed=case.outcome == "passed")
+            for stored, one, case in zip(judge.materials.cases[name], raw, cases, strict=True)
         ],
-    )
-
-
-def _judge_all(name: str, materials: Materials, draws: Draws, raw: Sequence[RawOutcome]) -> tuple[CaseResult, ...]:
-    """One result a case; where the sandbox gave none, that is a fault of ours."""
-    stored = materials.cases[name]
-    raw = [*raw, *[RawOutcome("not graded")] * (len(stored) - len(raw))]
-    return tuple(
-        judge_case(materials.items[name], one, draws[name][one.case.name], outcome, limits=materials.course.limits)
-        for one, outcome in zip(stored, raw, strict=False)
     )
 
 
@@ -208,16 +214,15 @@ def _explain_missing(case: CaseResult, name: str, plan: Sequence[Cell], output: 
     return case
 
 
-def _chained(name: str, materials: Materials, cases: Sequence[CaseResult], own: Sequence[CaseResult]) -> str:
+def _chained(item: Item, cases: Sequence[CaseResult], own: Sequence[CaseResult]) -> str:
     """What is different with the student's own helper functions; it decides nothing."""
-    uses = materials.items[name].uses
-    if not uses or any(case.outcome == "not graded" for case in (*cases, *own)):
+    if not item.uses or any(case.outcome == "not graded" for case in (*cases, *own)):
         return ""
     passed = sum(case.outcome == "passed" for case in cases)
     passed_own = sum(case.outcome == "passed" for case in own)
     if passed_own == passed:
         return ""
-    helpers = ", ".join(uses)
+    helpers = ", ".join(item.uses)
     return (
         f"Graded with the reference in place of your {helpers}: {passed} of {len(cases)} cases pass. "
         f"With your own: {passed_own}. This does not change the score."

@@ -1,11 +1,9 @@
 """What comes out of the wrong implementations of a bank, on every case: the tensors by which a mistake is told."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy
 import torch
 
 from autograder.bank import Bank, sources
@@ -13,7 +11,7 @@ from autograder.course import Course
 from autograder.notebooks import BuildError
 from autograder.solution import named_tuples, repeatable, silent
 from qlab_helpers.checking.call import SEED, TimeUp, time_limit
-from qlab_helpers.checking.codec import Tensors, Tree, encode
+from qlab_helpers.checking.codec import Tensors, Tree, encode, rename_tensors
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import readable
 from qlab_helpers.checking.drivers import apply
@@ -83,10 +81,7 @@ def wrong_outcomes(
 
 def _call(item: Item, function: Any, arguments: tuple) -> Any:
     """As a check and the grader call it."""
-    with repeatable(0), silent(), time_limit(LIMIT_S):
-        torch.manual_seed(SEED)
-        numpy.random.seed(SEED)
-        random.seed(SEED)
+    with repeatable(SEED), silent(), time_limit(LIMIT_S):
         return apply(item.driver, function, arguments)
 
 
@@ -98,7 +93,7 @@ def _stored(result: Any, observed: Mapping[str, Any], prefix: str, own: Tensors)
         tensors.update(more)
     names = {key: _known(tensor, own) or key for key, tensor in tensors.items()}
     own.update({key: tensor for key, tensor in tensors.items() if names[key] == key})
-    return _renamed({"result": tree, "observed": nodes}, names)
+    return rename_tensors({"result": tree, "observed": nodes}, names.__getitem__)
 
 
 def _known(tensor: torch.Tensor, tensors: Tensors) -> str | None:
@@ -112,13 +107,3 @@ def _known(tensor: torch.Tensor, tensors: Tensors) -> str | None:
 def _bytes(tensor: torch.Tensor) -> bytes:
     """To the bit, NaN included."""
     return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_renamed(one, names) for one in node]
-    if not isinstance(node, dict):
-        return node
-    if isinstance(node.get("tensor"), str):
-        return {**node, "tensor": names[node["tensor"]]}
-    return {key: _renamed(value, names) for key, value in node.items()}

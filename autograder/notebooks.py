@@ -73,6 +73,15 @@ class LabSource:
         """Points of each question that a person grades, in the order of the notebook."""
         return {cell.name: cell.points for cell in self.cells if cell.role == "written"}
 
+    @property
+    def solved_cells(self) -> tuple[tuple[int, SourceCell], ...]:
+        """What defines the solved lab, each with its number from 1: given code and solutions, no long experiments."""
+        return tuple(
+            (number, cell)
+            for number, cell in enumerate(self.cells, 1)
+            if cell.kind == "code" and cell.role in ("plain", "solution") and SKIP_TAG not in cell.tags
+        )
+
 
 def read_lab(course: Course, lab: str) -> LabSource:
     """The parsed source of ``lab``. Raises ``BuildError`` for a cell that breaks the format."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials, StoredCase
-from autograder.notebooks import SKIP_TAG, LabSource
+from autograder.notebooks import LabSource
 from autograder.oracle import Oracle
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, run_session
@@ -34,10 +34,6 @@ class Trial:
         return tuple(one.case.name for one, passed in zip(self.stored, self.passed, strict=True) if not any(passed))
 
     @property
-    def accepted(self) -> bool:
-        return all(all(passed) for passed in self.passed)
-
-    @property
     def share(self) -> float:
         """The part of the points for a student who is given the first variants."""
         weights = [one.case.weight for one in self.stored]
@@ -52,13 +48,8 @@ def try_all(
     item, stored = materials.items[function], materials.cases[function]
     asked = [(case, number) for case in stored for number in range(len(case.messages))]
     calls = tuple(Call(one.case.name, one.messages[number], one.case.observe) for one, number in asked)
-    given = [
-        cell.source
-        for cell in lab.cells
-        if cell.kind == "code" and cell.role in ("plain", "solution") and SKIP_TAG not in cell.tags
-    ]
     aliases = {f"{function}_number_{number}": name for number, name in enumerate(sources)}
-    cells = [Cell(index, source) for index, source in enumerate(given)]
+    cells = [Cell(index, cell.source) for index, (_, cell) in enumerate(lab.solved_cells)]
     for alias, name in aliases.items():
         cells.append(Cell(len(cells), f"{sources[name]}\n{alias} = {function}\n", probe=alias))
     probes = {alias: Probe(alias, item.kind, item.parameters, calls, item.uses, item.driver) for alias in aliases}

@@ -16,7 +16,6 @@ import torch
 
 from autograder.course import Course
 from autograder.notebooks import (
-    SKIP_TAG,
     BuildError,
     LabSource,
     SourceCell,
@@ -86,9 +85,8 @@ def _run(text: str, lab: str, place: str) -> dict[str, Any]:
     sys.modules[name] = module  # dataclasses and type hints look their module up
     module.__dict__["display"] = lambda *values, **options: None
     with silent(), repeatable(0):
-        for number, cell in enumerate(parse_lab(text, lab=lab, place=place).cells, 1):
-            if cell.kind == "code" and cell.role in ("plain", "solution") and SKIP_TAG not in cell.tags:
-                _execute(cell, module.__dict__, f"{place}, cell {number}")
+        for number, cell in parse_lab(text, lab=lab, place=place).solved_cells:
+            _execute(cell, module.__dict__, f"{place}, cell {number}")
     return module.__dict__
 
 

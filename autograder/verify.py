@@ -38,7 +38,7 @@ class Proof:
     alternatives: dict[str, str]  # what is wrong with it, "" for an accepted one
     diagnosed: dict[str, tuple[str, ...]]  # by misconception: what all who have it are told; "" for nothing
     checked: dict[str, str]  # the same by the notebook's check
-    redundant: tuple[str, ...] = ()  # cases without any one of which the proof would still hold
+    redundant: tuple[str, ...] = ()  # where asked for: cases without any one of which the proof would still hold
     problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
@@ -75,10 +75,14 @@ def verify(
     labs: Sequence[str],
     *,
     functions: Sequence[str] = (),
+    minimal: bool = False,
     jobs: int = 2,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Proof]:
-    """A proof of every graded function that has a bank, in the order of the labs."""
+    """A proof of every graded function that has a bank, in the order of the labs.
+
+    ``minimal`` also looks for redundant cases, which takes a diagnosis of everything without each case.
+    """
     work = [
         (materials, source, bank)
         for materials, source, banks in _labs(course, labs)
@@ -91,7 +95,7 @@ def verify(
 
         def prove(one: tuple[Materials, LabSource, Bank]) -> Proof:
             nonlocal done
-            proof = _prove(course, *one, template=template)
+            proof = _prove(course, *one, template=template, minimal=minimal)
             done += 1
             on_progress(done, len(work))
             return proof
@@ -106,7 +110,9 @@ def _labs(course: Course, labs: Sequence[str]) -> Iterator[tuple[Materials, LabS
         yield load_materials(course, lab), source, [banks[name] for name in source.items if name in banks]
 
 
-def _prove(course: Course, materials: Materials, lab: LabSource, bank: Bank, *, template: Template) -> Proof:
+def _prove(
+    course: Course, materials: Materials, lab: LabSource, bank: Bank, *, template: Template, minimal: bool
+) -> Proof:
     function = bank.function
     solution = solution_text(lab, function)
     wrong = sources(course, lab.lab, bank, bank.misconceptions)
@@ -133,7 +139,7 @@ def _prove(course: Course, materials: Materials, lab: LabSource, bank: Bank, *, 
     told = {name: trials[name] for name in wrong}
     return replace(
         proof,
-        redundant=tuple(case for case in proof.cases if _is_redundant(materials, proof, told, case)),
+        redundant=tuple(case for case in proof.cases if minimal and _is_redundant(materials, proof, told, case)),
         problems=tuple(_problems(proof, trials, auto_trials)),
     )
 

@@ -65,6 +65,17 @@ def decode(tree: Tree, tensors: Mapping[str, torch.Tensor], types: Mapping[str, 
     return _decode(tree, tensors, types or {}, 0)
 
 
+def rename_tensors(node: Any, rename: Callable[[str], str]) -> Any:
+    """A tree, or a part of one, with each tensor's key replaced by ``rename`` of it."""
+    if isinstance(node, list):
+        return [rename_tensors(one, rename) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("tensor"), str):
+        return {**node, "tensor": rename(node["tensor"])}
+    return {key: rename_tensors(value, rename) for key, value in node.items()}
+
+
 def pack(tree: Tree, tensors: Mapping[str, torch.Tensor]) -> bytes:
     """One message: the length of the tree, the tree as JSON, the tensors as safetensors."""
     text = json.dumps(tree, separators=(",", ":")).encode()

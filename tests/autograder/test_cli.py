@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from autograder.build import build
-from autograder.cli import main, printable
+from autograder.cli import printable
 from autograder.course import Course
 from autograder.demo import perfect_submission
 
@@ -21,24 +20,6 @@ def course(make_tiny_course, tmp_path_factory) -> Course:
     made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
     build(made)
     return made
-
-
-@pytest.fixture
-def qlab(course, monkeypatch, capsys):
-    """Runs ``qlab`` in the course's folder; returns exit code, output and error output."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.chdir(course.root)
-        monkeypatch.setattr(sys, "argv", ["qlab", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

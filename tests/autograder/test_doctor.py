@@ -12,7 +12,6 @@ import torch
 
 from autograder import doctor, machine
 from autograder.build import build
-from autograder.cli import main
 from autograder.course import Course, CourseError, load_course
 from autograder.doctor import BAD, GOOD, LESS, Check, as_dict, as_table, examine, reasons
 from autograder.gradebook import Gradebook
@@ -41,22 +40,6 @@ def course(built, tmp_path) -> Course:
 def no_trial(monkeypatch) -> None:
     """The sandbox is not started: most tests are about other checks."""
     monkeypatch.setattr(doctor, "_trial", lambda limits: [])
-
-
-@pytest.fixture
-def qlab(course, monkeypatch, capsys):
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(course.root)
-        monkeypatch.setattr(sys, "argv", ["qlab", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:

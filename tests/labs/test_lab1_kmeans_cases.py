@@ -1,4 +1,4 @@
-"""The cases of lab 1 are fair, whatever the random start of the clustering, and sharp against likely mistakes."""
+"""The cases of lab 1 are fair, whatever the random start of the clustering; test_proofs has how sharp they are."""
 
 from collections.abc import Callable
 

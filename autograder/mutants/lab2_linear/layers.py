@@ -2,29 +2,12 @@
 
 from autograder.bank import Bank, right, wrong
 
+from .requantize import REQUANTIZE
+
 LINEAR = Bank(
     "quantized_linear",
     misconceptions=(
-        wrong(
-            "forgets the output zero point",
-            "Your function never adds the output's zero point; add it once the sums are scaled.",
-            ("(sums * factor + output_zero_point)", "(sums * factor)"),
-        ),
-        wrong(
-            "adds the zero point before scaling",
-            "Your function adds the output's zero point to the sums before it scales them; scale first, then add.",
-            ("(sums * factor + output_zero_point)", "((sums + output_zero_point) * factor)"),
-        ),
-        wrong(
-            "subtracts the output zero point",
-            "Your function subtracts the output's zero point; solve r = S (q - Z) for q, and look at its sign.",
-            ("factor + output_zero_point", "factor - output_zero_point"),
-        ),
-        wrong(
-            "adds the input zero point",
-            "Your function adds the input's zero point to the result; it is the output's that belongs there.",
-            ("factor + output_zero_point", "factor + input_zero_point"),
-        ),
+        *REQUANTIZE,
         wrong(
             "corrects the input zero point again",
             "Your function takes the input's zero point off, but the shifted bias has done that already; use it once.",
@@ -44,21 +27,6 @@ LINEAR = Bank(
             "forgets the weight scale",
             "Your function leaves the weight scale out; sums of input times weight need both scales.",
             ("weight_scale.reshape(-1) * (input_scale / output_scale)", "input_scale / output_scale"),
-        ),
-        wrong(
-            "forgets the output scale",
-            "Your function leaves the output scale out; real values are divided by it to become integers.",
-            ("(input_scale / output_scale)", "input_scale"),
-        ),
-        wrong(
-            "multiplies by the output scale",
-            "Your function multiplies by the output scale; divide by it, as the formula does.",
-            ("(input_scale / output_scale)", "(input_scale * output_scale)"),
-        ),
-        wrong(
-            "divides by the input scale",
-            "Your function multiplies by the output's scale and divides by the input's; exchange the two.",
-            ("(input_scale / output_scale)", "(output_scale / input_scale)"),
         ),
         wrong(
             "forgets the bias",
@@ -82,50 +50,14 @@ LINEAR = Bank(
             ("weight, bias)", "weight) + bias"),
         ),
         wrong(
-            "cuts fractions off",
-            "Your function converts to int8 without rounding, which cuts fractions off; round before you clamp.",
-            (".round().clamp", ".clamp"),
-        ),
-        wrong(
             "rounds down",
             "Your function always rounds down; round to the nearest integer.",
             (".round().clamp", ".floor().clamp"),
         ),
         wrong(
-            "does not clamp",
-            "Your function does not clamp: values beyond the range of feature_bitwidth must become its ends.",
-            (".clamp(low, high).to(torch.int8)", ".long().to(torch.int8)"),
-        ),
-        wrong(
-            "casts before the clamp",
-            "Your function converts to int8 before it clamps, so large values wrap around; clamp first.",
-            (".clamp(low, high).to(torch.int8)", ".long().to(torch.int8).clamp(low, high)"),
-        ),
-        wrong(
-            "clamps to 8 bits",
-            "Your function always clamps to 8 bits; feature_bitwidth decides the range of the output.",
-            ("get_quantized_range(feature_bitwidth)", "get_quantized_range(8)"),
-        ),
-        wrong(
-            "range of the weight's bits",
-            "Your function clamps to the range of weight_bitwidth; the output is a feature, so take feature_bitwidth.",
-            ("get_quantized_range(feature_bitwidth)", "get_quantized_range(weight_bitwidth)"),
-        ),
-        wrong(
             "clamps from zero",
             "Your function clamps to an unsigned range that begins at 0; int8 outputs are signed.",
             ("get_quantized_range(feature_bitwidth)", "0, 2 ** (feature_bitwidth - 1) - 1"),
-        ),
-        wrong(
-            "clamps before the shift",
-            "Your function clamps before it adds the output's zero point; clamp the sum of both.",
-            ("(sums * factor + output_zero_point)", "(sums * factor)"),
-            ("high).to", "high).add(output_zero_point).long().to"),
-        ),
-        wrong(
-            "not cast",
-            "Your function returns floats; convert the clamped values to torch.int8 at the end.",
-            ("high).to(torch.int8)", "high)"),
         ),
         wrong(
             "sums in int8",

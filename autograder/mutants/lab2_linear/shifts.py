@@ -2,35 +2,61 @@
 
 from autograder.bank import Bank, right, wrong
 
+#: Mistakes of both.
+SHIFTED = (
+    wrong(
+        "adds the correction",
+        "Your function adds zero point times sum of the weights; take it away from the bias instead.",
+        ("quantized_bias - input", "quantized_bias + input"),
+    ),
+    wrong(
+        "forgets the zero point",
+        "Your function takes away the sum of the weights alone; multiply it by the input's zero point first.",
+        ("input_zero_point * quantized", "quantized"),
+    ),
+    wrong(
+        "returns the correction only",
+        "Your function returns only what is to be taken away; start from the quantized bias.",
+        ("quantized_bias - input", "-input"),
+    ),
+    wrong(
+        "scales the bias as well",
+        "Your function multiplies the bias by the zero point as well; only the sum of the weights is multiplied.",
+        ("quantized_bias - input_zero_point * quantized", "input_zero_point * (quantized_bias - quantized"),
+        ("dtype=torch.int32)", "dtype=torch.int32))"),
+    ),
+    wrong(
+        "takes the zero point from each weight",
+        "Your function subtracts the zero point from each weight; multiply it by the sum of the weights.",
+        ("input_zero_point * quantized_weight.sum", "(quantized_weight.int() - input_zero_point).sum"),
+    ),
+    wrong(
+        "sums in int8",
+        "Your sum is made in int8 and wraps around beyond 127; say in the sum that it is to be int32.",
+        ("dtype=torch.int32)", "dtype=torch.int8)"),
+    ),
+    wrong(
+        "multiplies in int8",
+        "Your function multiplies int8 weights by the zero point, which wraps around; sum in int32 before that.",
+        ("input_zero_point * quantized_weight.sum", "(input_zero_point * quantized_weight).sum"),
+    ),
+    wrong(
+        "returns int64",
+        "Your function returns int64, which sum() makes of integers by default; the shifted bias is int32.",
+        (", dtype=torch.int32", ""),
+    ),
+    wrong(
+        "changes the bias in place",
+        "Your function writes into the bias it is given; return a new tensor and leave the argument as it was.",
+        ("return quantized_bias - input", "quantized_bias -= input"),
+        ("dtype=torch.int32)", "dtype=torch.int32)\n    return quantized_bias"),
+    ),
+)
+
 SHIFT_LINEAR = Bank(
     "shift_quantized_linear_bias",
     misconceptions=(
-        wrong(
-            "adds the correction",
-            "Your function adds zero point times sum of the weights; take it away from the bias instead.",
-            ("quantized_bias - input", "quantized_bias + input"),
-        ),
-        wrong(
-            "forgets the zero point",
-            "Your function takes away the sum of the weights alone; multiply it by the input's zero point first.",
-            ("input_zero_point * quantized", "quantized"),
-        ),
-        wrong(
-            "returns the correction only",
-            "Your function returns only what is to be taken away; start from the quantized bias.",
-            ("quantized_bias - input", "-input"),
-        ),
-        wrong(
-            "scales the bias as well",
-            "Your function multiplies the bias by the zero point as well; only the sum of the weights is multiplied.",
-            ("quantized_bias - input_zero_point * quantized", "input_zero_point * (quantized_bias - quantized"),
-            ("dtype=torch.int32)", "dtype=torch.int32))"),
-        ),
-        wrong(
-            "takes the zero point from each weight",
-            "Your function subtracts the zero point from each weight; multiply it by the sum of the weights.",
-            ("input_zero_point * quantized_weight.sum", "(quantized_weight.int() - input_zero_point).sum"),
-        ),
+        *SHIFTED,
         wrong(
             "sums over the outputs",
             "Your function adds up columns; the weights of one output are one row, so sum over dimension 1.",
@@ -47,30 +73,9 @@ SHIFT_LINEAR = Bank(
             ("dim=1", "dim=1, keepdim=True"),
         ),
         wrong(
-            "sums in int8",
-            "Your sum is made in int8 and wraps around beyond 127; say in the sum that it is to be int32.",
-            ("dtype=torch.int32)", "dtype=torch.int8)"),
-        ),
-        wrong(
-            "multiplies in int8",
-            "Your function multiplies int8 weights by the zero point, which wraps around; sum in int32 before that.",
-            ("input_zero_point * quantized_weight.sum", "(input_zero_point * quantized_weight).sum"),
-        ),
-        wrong(
-            "returns int64",
-            "Your function returns int64, which sum() makes of integers by default; the shifted bias is int32.",
-            (", dtype=torch.int32", ""),
-        ),
-        wrong(
             "returns floats",
             "Your function returns floats, because it converts the weights to float; stay in integers, int32.",
             ("quantized_weight.sum(dim=1, dtype=torch.int32)", "quantized_weight.float().sum(dim=1)"),
-        ),
-        wrong(
-            "changes the bias in place",
-            "Your function writes into the bias it is given; return a new tensor and leave the argument as it was.",
-            ("return quantized_bias - input", "quantized_bias -= input"),
-            ("dtype=torch.int32)", "dtype=torch.int32)\n    return quantized_bias"),
         ),
     ),
     alternatives=(
@@ -142,32 +147,7 @@ SHIFT_LINEAR = Bank(
 SHIFT_CONV2D = Bank(
     "shift_quantized_conv2d_bias",
     misconceptions=(
-        wrong(
-            "adds the correction",
-            "Your function adds zero point times sum of the weights; take it away from the bias instead.",
-            ("quantized_bias - input", "quantized_bias + input"),
-        ),
-        wrong(
-            "forgets the zero point",
-            "Your function takes away the sum of the weights alone; multiply it by the input's zero point first.",
-            ("input_zero_point * quantized", "quantized"),
-        ),
-        wrong(
-            "returns the correction only",
-            "Your function returns only what is to be taken away; start from the quantized bias.",
-            ("quantized_bias - input", "-input"),
-        ),
-        wrong(
-            "scales the bias as well",
-            "Your function multiplies the bias by the zero point as well; only the sum of the weights is multiplied.",
-            ("quantized_bias - input_zero_point * quantized", "input_zero_point * (quantized_bias - quantized"),
-            ("dtype=torch.int32)", "dtype=torch.int32))"),
-        ),
-        wrong(
-            "takes the zero point from each weight",
-            "Your function subtracts the zero point from each weight; multiply it by the sum of the weights.",
-            ("input_zero_point * quantized_weight.sum", "(quantized_weight.int() - input_zero_point).sum"),
-        ),
+        *SHIFTED,
         wrong(
             "sums over the kernel only",
             "Your function adds up rows and columns of the kernel only; sum over the input channels as well.",
@@ -192,27 +172,6 @@ SHIFT_CONV2D = Bank(
             "keeps the summed dimensions",
             "Your sum has the shape (oc, 1, 1, 1), which broadcasts with the bias; drop the last three dimensions.",
             ("dim=(1, 2, 3)", "dim=(1, 2, 3), keepdim=True"),
-        ),
-        wrong(
-            "sums in int8",
-            "Your sum is made in int8 and wraps around beyond 127; say in the sum that it is to be int32.",
-            ("dtype=torch.int32)", "dtype=torch.int8)"),
-        ),
-        wrong(
-            "multiplies in int8",
-            "Your function multiplies int8 weights by the zero point, which wraps around; sum in int32 before that.",
-            ("input_zero_point * quantized_weight.sum", "(input_zero_point * quantized_weight).sum"),
-        ),
-        wrong(
-            "returns int64",
-            "Your function returns int64, which sum() makes of integers by default; the shifted bias is int32.",
-            (", dtype=torch.int32", ""),
-        ),
-        wrong(
-            "changes the bias in place",
-            "Your function writes into the bias it is given; return a new tensor and leave the argument as it was.",
-            ("return quantized_bias - input", "quantized_bias -= input"),
-            ("dtype=torch.int32)", "dtype=torch.int32)\n    return quantized_bias"),
         ),
     ),
     alternatives=(

@@ -2,16 +2,17 @@
 
 from autograder.bank import Bank, right, wrong
 
+from .observing import ANSWER, CHOICE, OBSERVING
+
 LOW = "self.min_val = min(self.min_val, x.min().item())"
 HIGH = "self.max_val = max(self.max_val, x.max().item())"
 FIRST_LOW = "low = x.min().item()\n            self.min_val = low if self.min_val == math.inf else "
 FIRST_HIGH = "high = x.max().item()\n            self.max_val = high if self.max_val == -math.inf else "
-CHOICE = "symmetric_qparams if self.symmetric else affine_qparams"
-ANSWER = "return qparams(self.min_val, self.max_val, self.qmin, self.qmax)"
 
 MIN_MAX = Bank(
     "MinMaxObserver",
     misconceptions=(
+        *OBSERVING,
         wrong(
             "last tensor only",
             "Your observer forgets what it saw before; keep the smallest and the largest value of all tensors.",
@@ -64,11 +65,6 @@ MIN_MAX = Bank(
             (HIGH, "self.max_val = x.max().item()"),
         ),
         wrong(
-            "returns nothing",
-            "Your forward returns nothing, so that the network ends here; return x.",
-            ("        return x\n", "        return None\n"),
-        ),
-        wrong(
             "returns the range",
             "Your forward returns the range; an observer passes on the tensor that it was given.",
             ("        return x\n", "        return torch.tensor([self.min_val, self.max_val])\n"),
@@ -79,24 +75,9 @@ MIN_MAX = Bank(
             ("        return x\n", "        return x.clamp(-1, 1)\n"),
         ),
         wrong(
-            "always affine",
-            "Your observer never asks symmetric_qparams; self.symmetric says when to.",
-            (CHOICE, "affine_qparams"),
-        ),
-        wrong(
-            "always symmetric",
-            "Your observer always asks symmetric_qparams; do so only if self.symmetric is true.",
-            (CHOICE, "symmetric_qparams"),
-        ),
-        wrong(
             "the other way round",
             "Your observer asks symmetric_qparams when self.symmetric is false, and the other when it is true.",
             (CHOICE, "affine_qparams if self.symmetric else symmetric_qparams"),
-        ),
-        wrong(
-            "int8 always",
-            "Your observer always uses -128 to 127; the integers are self.qmin to self.qmax.",
-            (ANSWER, "return qparams(self.min_val, self.max_val, -128, 127)"),
         ),
         wrong(
             "asking forgets",
@@ -111,16 +92,6 @@ MIN_MAX = Bank(
             "swapped",
             "Your observer returns the zero point first; return the scale, then the zero point.",
             (ANSWER, "return qparams(self.min_val, self.max_val, self.qmin, self.qmax)[::-1]"),
-        ),
-        wrong(
-            "stops at an empty tensor",
-            "Your forward stops at a tensor without values; pass it on and note nothing.",
-            ("if x.numel() > 0:", "if True:"),
-        ),
-        wrong(
-            "numpy of a parameter",
-            "Your forward asks a parameter for numpy(), which it refuses; use torch, or detach() it first.",
-            ("x.min().item()", "float(x.numpy().min())"),
         ),
         wrong(
             "a range for each column",
