@@ -19,17 +19,18 @@ from autograder.cells import analyse, defines_nothing_twice, normalise
 from autograder.draw import Draws, draw_cases, draw_id
 from autograder.fingerprint import hash_question
 from autograder.judging import judge_case, seen
-from autograder.materials import Materials
+from autograder.materials import Materials, StoredCase
 from autograder.opening import Opened, open_submission
 from autograder.oracle import Oracle
 from autograder.plan import plan_cells, source_of
 from autograder.regrade import kept_items
+from autograder.remembered import digest
 from autograder.repair import Repaired
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from autograder.submissions import Found, UnreadableNotebook
-from qlab_helpers.checking.diagnosis import Diagnosis, diagnose
+from qlab_helpers.checking.diagnosis import Diagnosis, Seen, agreement, diagnose
 from qlab_helpers.checking.reference import Item
 from qlab_helpers.checking.scoring import score
 from qlab_helpers.checking.values import clean
@@ -104,12 +105,38 @@ class _Judge:
         stored = self.materials.cases[name]
         raw = (*raw, *[RawOutcome("not graded")] * (len(stored) - len(raw)))
         if (name, raw) not in self.known:
-            item, limits = self.materials.items[name], self.materials.course.limits
-            self.known[name, raw] = tuple(
-                judge_case(item, one, self.draws[name][one.case.name], outcome, limits=limits)
-                for one, outcome in zip(stored, raw, strict=False)
-            )
+            self.known[name, raw] = tuple(self._case(name, *pair) for pair in zip(stored, raw, strict=False))
         return self.known[name, raw]
+
+    def agreements(self, name: str, raw: Sequence[RawOutcome], cases: Sequence[CaseResult]) -> list[frozenset[str]]:
+        """For each case, the misconceptions with which it comes out the same; ``cases`` are the results."""
+        stored = self.materials.cases[name]
+        return [self._agreement(name, *three) for three in zip(stored, raw, cases, strict=True)]
+
+    def _case(self, name: str, stored: StoredCase, raw: RawOutcome) -> CaseResult:
+        item, variant, limits = self.materials.items[name], self._variant(name, stored), self.materials.course.limits
+        key = ("case", name, stored.case.name, variant, _key(raw))
+        return self.materials.remembered.recall(
+            key, lambda: judge_case(item, stored, variant, raw, limits=limits), size=_size
+        )
+
+    def _agreement(self, name: str, stored: StoredCase, raw: RawOutcome, case: CaseResult) -> frozenset[str]:
+        item, variant, passed = self.materials.items[name], self._variant(name, stored), case.outcome == "passed"
+        key = ("agreement", name, stored.case.name, variant, passed, _key(raw))
+        return self.materials.remembered.recall(
+            key, lambda: agreement(item, seen(stored, variant, raw, passed=passed))
+        )
+
+    def _variant(self, name: str, stored: StoredCase) -> int:
+        return self.draws[name][stored.case.name]
+
+
+def _key(raw: RawOutcome) -> bytes:
+    return digest(raw.outcome, raw.detail, raw.reply)
+
+
+def _size(case: CaseResult) -> int:
+    return 4 * sum(map(len, (case.message, case.traceback, case.expected, case.got)))
 
 
 def _run(plan: Sequence[Cell], asked: Collection[str], judge: _Judge, template: Template) -> SessionOutput:
@@ -190,13 +217,15 @@ def _item_result(name: str, opened: Opened, judge: _Judge, plan: Sequence[Cell],
 def _diagnose(name: str, judge: _Judge, raw: Sequence[RawOutcome], cases: Sequence[CaseResult]) -> Diagnosis | None:
     if not raw or all(one.outcome == "missing" for one in raw):
         return None
-    return diagnose(
-        judge.materials.items[name],
-        [
-            seen(stored, judge.draws[name][case.name], one, passed=case.outcome == "passed")
-            for stored, one, case in zip(judge.materials.cases[name], raw, cases, strict=True)
-        ],
-    )
+    passed = [case.outcome == "passed" for case in cases]
+    if all(passed):
+        return None
+    variants = [
+        (stored.reference, stored.case.variants[judge.draws[name][stored.case.name]])
+        for stored in judge.materials.cases[name]
+    ]
+    found = [Seen(*variant, passed=one) for variant, one in zip(variants, passed, strict=True)]
+    return diagnose(judge.materials.items[name], found, judge.agreements(name, raw, cases))
 
 
 def _explain_missing(case: CaseResult, name: str, plan: Sequence[Cell], output: SessionOutput) -> CaseResult:

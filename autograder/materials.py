@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from autograder.fingerprint import hash_item
 from autograder.matching import read_slots
 from autograder.messages import count_values, own_message
 from autograder.notebooks import read_lab
+from autograder.remembered import Remembered
 from autograder.solution import load_solution
 from qlab_helpers.checking.reference import Case, Item, Reference, load_reference
 
@@ -40,6 +41,8 @@ class Materials:
     lab_hash: str
     item_hashes: Mapping[str, str]  # of what decides each item alone
     secret: bytes
+    # Of this lab: verdicts and the solution's answers. Not of another one made by ``replace``, which begins anew.
+    remembered: Remembered = field(default_factory=Remembered, init=False, repr=False, compare=False)
 
 
 def load_materials(course: Course, lab: str) -> Materials:

@@ -9,9 +9,9 @@ Floats travel as hexadecimal text, so that every bit, infinity and NaN survive J
 
 import json
 import struct
-import warnings
 from collections import namedtuple
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy
@@ -233,15 +233,20 @@ def _decode_layer(node: Tree, tensors: Mapping[str, torch.Tensor], types: Mappin
         raise CodecError("malformed layer") from error
     # On the meta device a layer costs no memory, whatever size a hostile message claims; the tensors are then put in.
     try:
-        with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about layers of size zero
-            layer = kind(**options, **({} if kind is nn.BatchNorm2d else {"bias": "bias" in state}))
+        layer = _blank(kind)(**options, device="meta", **({} if kind is nn.BatchNorm2d else {"bias": "bias" in state}))
+        layer.__class__ = kind
         layer.load_state_dict(state, assign=True, strict=False)
     except Exception as error:  # each constructor fails in its own ways on options that make no sense
         raise CodecError(f"malformed layer: {error}") from error
     if any(tensor.is_meta for tensor in (*layer.parameters(), *layer.buffers())):
         raise CodecError("malformed layer: a parameter is missing")
     return layer.train(bool(node.get("training")))
+
+
+@cache
+def _blank(kind: type[nn.Module]) -> type[nn.Module]:
+    """The same layer without the drawing of parameters, which takes most of the time and is of no use here."""
+    return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 
 
 class Other:

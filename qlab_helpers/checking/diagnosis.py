@@ -54,11 +54,15 @@ class Diagnosis:
         return self.hint if self.certain else f"{UNCERTAIN} {self.hint}"
 
 
-def diagnose(item: Item, seen: Sequence[Seen]) -> Diagnosis | None:
-    """None when every case passes, and when no misconception, or more than one, fits."""
+def diagnose(item: Item, seen: Sequence[Seen], agreements: Sequence[frozenset[str]] = ()) -> Diagnosis | None:
+    """None when every case passes, and when no misconception, or more than one, fits.
+
+    ``agreements`` are those of each case, where they are known already; then no outcome is looked at.
+    """
     if all(one.passed for one in seen):
         return None
-    matches = {name: [_matches(item, name, one) for one in seen] for name in item.misconceptions}
+    agreements = agreements or [agreement(item, one) for one in seen]
+    matches = {name: [name in agrees for agrees in agreements] for name in item.misconceptions}
     exact = [name for name, agrees in matches.items() if all(agrees)]
     if exact:
         return Diagnosis(exact[0], item.misconceptions[exact[0]], True) if len(exact) == 1 else None
@@ -68,6 +72,11 @@ def diagnose(item: Item, seen: Sequence[Seen]) -> Diagnosis | None:
     if best < SHARE or len(nearest) > 1:
         return None
     return Diagnosis(nearest[0], item.misconceptions[nearest[0]], False)
+
+
+def agreement(item: Item, seen: Seen) -> frozenset[str]:
+    """The misconceptions with which this one case comes out the same."""
+    return frozenset(name for name in item.misconceptions if _matches(item, name, seen))
 
 
 def _share(name: str, seen: Sequence[Seen], agrees: Sequence[bool]) -> float:
