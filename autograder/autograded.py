@@ -46,8 +46,8 @@ def keep_submission(course: Course, record: Record, found: Found) -> Path:
     return target
 
 
-def write_autograded(course: Course, record: Record, notebook: NotebookNode) -> Path:
-    """Write the repaired submission with each check cell's output replaced by our score and feedback.
+def autograded_text(record: Record, notebook: NotebookNode) -> str:
+    """The repaired submission with each check cell's output replaced by our score and feedback.
 
     The score is the cell's only result, as plain text: nbgrader reads it as partial credit.
     """
@@ -60,9 +60,13 @@ def write_autograded(course: Course, record: Record, notebook: NotebookNode) -> 
         item = items.get(str(data.get("grade_id", "")).removeprefix("check_"))
         cell.execution_count = number
         cell.outputs = [_output(item, number)] if item is not None else []
+    return writes_json(graded) + "\n"  # not nbformat.writes: it validates again what was validated when it was read
+
+
+def write_autograded(course: Course, record: Record, text: str) -> Path:
+    """Put the ``autograded_text`` where nbgrader looks for it."""
     path = course.autograded(record.student, record.lab)
-    # Not nbformat.writes, which validates again what was validated when it was read.
-    write_atomically(path, writes_json(graded) + "\n")
+    write_atomically(path, text)
     timestamp = submitted_folder(course, record.student, record.lab) / "timestamp.txt"
     if timestamp.is_file():  # as nbgrader does: it compares both before it grades again
         write_atomically(path.with_name("timestamp.txt"), timestamp.read_text(encoding="utf-8"))

@@ -1,34 +1,24 @@
-"""Many submissions: one warm template, a few threads that wait for it, and a record on disk as each one ends.
+"""Many submissions: benches that grade them, and a record on disk as each one ends.
 
 What has a record of the same submission, lab, draw and environment is not graded again, so a run that was stopped goes
 on where it was; where the lab was built anew, only the questions that this changed are asked again. Records are written
-by the main thread alone: a run that is interrupted leaves whole ones.
+by the main thread of one process alone: a run that is interrupted leaves whole ones.
 """
 
 import json
-import time
-import traceback
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from contextlib import closing
 from pathlib import Path
 
 from autograder import sandbox
+from autograder.bench import Assignment, Bench, Done
 from autograder.course import Course, CourseError
-from autograder.grade import Graded, empty_record, grade_opened, open_submission, problem_record
-from autograder.materials import Materials, load_materials
 from autograder.regrade import lay_aside
-from autograder.results import OtherSchema, Record, read_record, write_atomically, write_record
-from autograder.submissions import Found, UnreadableNotebook, find_submissions
+from autograder.results import OtherSchema, Record, check_schema, read_record, write_atomically, write_record
+from autograder.submissions import Found, find_submissions
+from autograder.workplaces import Recall, in_processes, in_threads
 
-
-@dataclass(frozen=True)
-class _Done:
-    graded: Graded
-    seconds: float
-    earlier: Record | None
-    fault: str = ""  # the traceback of an error of ours
+SMALL = 12  # submissions to a process; with fewer, its start takes longer than it saves
 
 
 def grade_class(
@@ -38,46 +28,71 @@ def grade_class(
     *,
     out: Path,
     jobs: int = 1,
-    on_result: Callable[[Graded, int, int], None] | None = None,
+    on_result: Callable[[Done, int, int], None] | None = None,
     resume: bool = True,
     students: Collection[str] = (),
     sandboxed: bool = True,
+    with_pages: bool = False,
+    processes: int | None = None,
+    scheduler: str = "",
     template: sandbox.Template | None = None,
 ) -> list[Record]:
     """Grade the submissions under ``folder`` (of ``students`` only, if any are named); records sorted by student.
 
     Writes ``out/records/<student>.json`` as each ends and a line in ``out/timings.jsonl``. ``on_result`` is called in
     this thread with each result, how many are done and how many there are. One submission never stops the run: an
-    error of ours gives a record that is not graded and its traceback in ``out/faults``. ``template`` is one that runs
-    already; without it one is started for this class. Raises ``CourseError`` for a folder or lab that is not there, and
-    for records of another version of qlab unless they are to be replaced (``resume`` false).
+    error of ours gives a record that is not graded and its traceback in ``out/faults``.
+
+    ``jobs`` submissions are graded at a time: in ``processes`` of their own, by default as many if the class is large
+    enough; with 0 or 1 in threads of this one. With a ``scheduler``'s address they go to the workers of that Dask
+    cluster instead. ``template`` is one that runs already, for threads; without it one is started.
+
+    Raises ``CourseError`` for a folder or lab that is not there, a cluster that cannot be used, and for records of
+    another version of qlab unless they are to be replaced (``resume`` false).
     """
     course.lab(lab)
     found = _chosen(find_submissions(folder, lab, other_labs=_others(course, lab)), students, folder)
     if resume:
         _refuse_other_versions(out, found)
-    materials = load_materials(course, lab)
+    assignment = Assignment(course, lab, sandboxed, with_pages)
+    known: dict[str, Record | None] = {}
+
+    def recall(one: Found) -> Record | None:
+        known[one.student] = _earlier(_record_path(out, one.student))
+        return known[one.student] if resume else None
+
+    if processes is None:
+        processes = min(jobs, len(found) // SMALL) if template is None else 0
+    work = _work(assignment, found, recall, jobs=jobs, processes=processes, scheduler=scheduler, template=template)
     records: dict[str, Record] = {}
-    warm = nullcontext(template) if template else sandbox.Template(course.limits, sandboxed=sandboxed)
-    with warm as template:
-
-        def work(one: Found) -> _Done:
-            start = time.monotonic()
-            earlier = _earlier(_record_path(out, one.student))
-            try:
-                graded, fault = _grade_one(one, materials, template, earlier if resume else None), ""
-            except Exception as error:  # noqa: BLE001  (one submission may not stop a class, whatever is wrong in ours)
-                problem = f"could not be graded by a fault of the grader ({type(error).__name__}); please report it"
-                graded = Graded(one, problem_record(one, materials, problem, template=template), None)
-                fault = traceback.format_exc()
-            return _Done(graded, time.monotonic() - start, earlier, fault)
-
-        for done in _in_threads(work, found, jobs):
-            _keep(done, out)
+    with closing(work):
+        for done in work:
+            _keep(done, out, known.pop(done.graded.found.student))
             records[done.graded.found.student] = done.graded.record
             if on_result is not None:
-                on_result(done.graded, len(records), len(found))
+                on_result(done, len(records), len(found))
     return [records[student] for student in sorted(records)]
+
+
+def _work(
+    assignment: Assignment,
+    found: list[Found],
+    recall: Recall,
+    *,
+    jobs: int,
+    processes: int,
+    scheduler: str,
+    template: sandbox.Template | None,
+) -> Iterator[Done]:
+    if scheduler:
+        from autograder.cluster import on_cluster  # late: what it needs is an extra
+
+        yield from on_cluster(assignment, found, recall, address=scheduler)
+    elif processes > 1:
+        yield from in_processes(assignment, found, recall, jobs=processes)
+    else:
+        with Bench(assignment, template=template) as bench:
+            yield from in_threads(bench, found, recall, jobs=jobs)
 
 
 def _others(course: Course, lab: str) -> tuple[str, ...]:
@@ -93,42 +108,11 @@ def _chosen(found: list[Found], students: Collection[str], folder: Path) -> list
     return [one for one in found if one.student in students]
 
 
-def _in_threads(work: Callable[[Found], _Done], found: list[Found], jobs: int) -> Iterator[_Done]:
-    """Results as they come. Leaving early drops what has not begun; what runs ends with its template."""
-    executor = ThreadPoolExecutor(jobs, thread_name_prefix="grade")
-    waiting: set[Future[_Done]] = set()
-    queue = iter(found)
-    try:
-        while True:
-            # Few at a time: a finished result holds a notebook, and ten thousand of them would not fit.
-            while len(waiting) < 2 * jobs and (one := next(queue, None)) is not None:
-                waiting.add(executor.submit(work, one))
-            if not waiting:
-                break
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _grade_one(found: Found, materials: Materials, template: sandbox.Template, earlier: Record | None) -> Graded:
-    try:
-        opened = open_submission(found, materials)
-    except UnreadableNotebook as error:
-        return Graded(found, problem_record(found, materials, str(error), template=template), None)
-    found = opened.found  # an older attempt, where the newest cannot be graded
-    expected = replace(empty_record(found, materials, template=template), submission_hash=opened.submission_hash)
-    if earlier is not None and _is_current(earlier, expected):
-        return Graded(found, earlier, opened.repaired.notebook, fresh=False)
-    return grade_opened(opened, materials=materials, template=template, earlier=earlier)
-
-
 def _refuse_other_versions(out: Path, found: list[Found]) -> None:
     """A record that cannot be compared with is replaced only when that is asked for."""
     for path in (_record_path(out, one.student) for one in found):
         try:
-            read_record(path)
+            check_schema(path)
         except OtherSchema as error:
             raise CourseError(
                 f"{path} was written by another version of qlab ({error}): add --fresh to grade all of them again and"
@@ -146,20 +130,12 @@ def _earlier(path: Path) -> Record | None:
         return None
 
 
-def _is_current(known: Record, expected: Record) -> bool:
-    """Whether grading again would give the same. What was not graded is tried again."""
-    if not known.graded or known.needs_attention:
-        return False
-    same = ("student", "lab", "file", "submission_hash", "lab_hash", "draw", "environment")
-    return all(getattr(known, name) == getattr(expected, name) for name in same)
-
-
-def _keep(done: _Done, out: Path) -> None:
+def _keep(done: Done, out: Path, earlier: Record | None) -> None:
     graded = done.graded
     if not graded.fresh:
         return
-    if done.earlier is not None:
-        lay_aside(done.earlier, graded.record, out)
+    if earlier is not None:
+        lay_aside(earlier, graded.record, out)
     write_record(graded.record, _record_path(out, graded.found.student))
     line = {
         "student": graded.found.student,

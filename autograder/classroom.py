@@ -1,6 +1,6 @@
 """Grade a class and publish what came of it: gradebook, nbgrader's notebooks, a feedback page each, a summary.
 
-Sandboxes work in parallel; everything that is written for a student is written here, in one thread, as soon as that
+Submissions are graded in parallel, and their pages made; all of it is written here, in one thread, as soon as a
 student is graded, so an interrupted run leaves whole students behind. The next run publishes what has a record once
 more, in case the interruption fell between the two.
 """
@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.autograded import keep_submission, write_autograded
 from autograder.batch import grade_class
+from autograder.bench import Done
 from autograder.course import Course, CourseError
-from autograder.grade import Graded
 from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock
 from autograder.regrade import Move, take_moves
-from autograder.report import write_feedback, write_summary
-from autograder.results import Record, remove_drafts
+from autograder.report import write_summary
+from autograder.results import Record, remove_drafts, write_atomically
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,25 @@ def grade_and_publish(
     students: Collection[str] = (),
     resume: bool = True,
     sandboxed: bool = True,
+    scheduler: str = "",
     on_progress: Callable[[int, int], object] | None = None,
 ) -> Outcome:
     """Grade ``submissions`` and write everything under ``out`` and the course's data folder.
 
+    ``jobs`` at a time on this machine, or on the Dask cluster whose ``scheduler`` has this address.
     ``on_progress(done, total)`` is called as students are finished. Raises ``CourseError`` for an unknown or unbuilt
     lab, an empty folder, a gradebook that cannot be written, or a course that another process grades.
     """
     title = course.lab(lab).title
     feedback, summary = out / "feedback", out / "summary.html"
 
-    def publish(gradebook: Gradebook, graded: Graded) -> None:
-        record = graded.record
-        if record.graded and graded.notebook is not None and graded.found.path is not None:
-            keep_submission(course, record, graded.found)
-            gradebook.save(record, graded.notebook)
-            write_autograded(course, record, graded.notebook)
-        write_feedback(record, feedback / f"{record.student}.html", lab_title=title)
+    def publish(gradebook: Gradebook, done: Done) -> None:
+        record, pages = done.graded.record, done.pages
+        if pages.autograded is not None and done.graded.found.path is not None:
+            keep_submission(course, record, done.graded.found)
+            gradebook.save(record, pages.marked)
+            write_autograded(course, record, pages.autograded)
+        write_atomically(feedback / f"{record.student}.html", pages.feedback)
 
     with grading_lock(course, f"grades {lab}"):
         _remove_drafts(course, lab, out)
@@ -65,10 +67,10 @@ def grade_and_publish(
             with Gradebook(course) as gradebook:
                 gradebook.register(lab)
 
-                def on_result(graded: Graded, done: int, total: int) -> None:
-                    publish(gradebook, graded)
+                def on_result(done: Done, number: int, total: int) -> None:
+                    publish(gradebook, done)
                     if on_progress is not None:
-                        on_progress(done, total)
+                        on_progress(number, total)
 
                 records = grade_class(
                     course,
@@ -80,6 +82,8 @@ def grade_and_publish(
                     resume=resume,
                     students=students,
                     sandboxed=sandboxed,
+                    with_pages=True,
+                    scheduler=scheduler,
                 )
         except OperationalError as error:
             raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error

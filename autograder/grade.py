@@ -123,9 +123,7 @@ class _Judge:
     def _agreement(self, name: str, stored: StoredCase, raw: RawOutcome, case: CaseResult) -> frozenset[str]:
         item, variant, passed = self.materials.items[name], self._variant(name, stored), case.outcome == "passed"
         key = ("agreement", name, stored.case.name, variant, passed, _key(raw))
-        return self.materials.remembered.recall(
-            key, lambda: agreement(item, seen(stored, variant, raw, passed=passed))
-        )
+        return self.materials.remembered.recall(key, lambda: agreement(item, seen(stored, variant, raw, passed=passed)))
 
     def _variant(self, name: str, stored: StoredCase) -> int:
         return self.draws[name][stored.case.name]

@@ -47,7 +47,7 @@ def serve(connection: socket.socket, shell: InteractiveShell) -> None:
         try:
             header, _ = wire.receive(connection, max_body=MAX_MESSAGE)
             if header["do"] == "cell":
-                wire.send(connection, {"cell": header["index"], **_cell(shell, header)})
+                wire.send(connection, {"cell": header["index"], **run_one(header, shell)})
             else:
                 status = _fork_question(connection, shell.user_ns, header)
                 wire.send(connection, {"ended": status, "question": header["question"]})
@@ -55,7 +55,7 @@ def serve(connection: socket.socket, shell: InteractiveShell) -> None:
             return
 
 
-def _cell(shell: InteractiveShell, header: dict[str, Any]) -> dict[str, str]:
+def run_one(header: dict[str, Any], shell: InteractiveShell) -> dict[str, str]:
     source, index = header["source"], header["index"]
     if header["run"] == "definitions":
         run_definitions(shell, source, index, limit_s=header["limit_s"])
@@ -140,15 +140,15 @@ def _answer_questions(
     connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int
 ) -> None:
     """The question that the fork was made for, and those that follow while each asks to keep it."""
-    _answer_calls(connection, namespace, header, writing)
+    answer_calls(connection, namespace, header, writing)
     while header["keep"]:
         header, _ = wire.receive(connection, max_body=MAX_MESSAGE)
         if header["do"] != "question":
             return
-        _answer_calls(connection, namespace, header, writing)
+        answer_calls(connection, namespace, header, writing)
 
 
-def _answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int) -> None:
+def answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int) -> None:
     item = header["item"]
     for _ in range(header["calls"]):
         call, body = wire.receive(connection, max_body=MAX_MESSAGE)

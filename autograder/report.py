@@ -47,14 +47,15 @@ class Mistake:
     students: tuple[str, ...]
 
 
-def write_feedback(record: Record, path: Path, *, lab_title: str) -> None:
+def feedback_page(record: Record, *, lab_title: str) -> str:
     """One HTML page for one student."""
     page = _environment().get_template("feedback.html.j2")
     style = Markup(_code_style())
-    write_atomically(
-        path,
-        page.render(record=record, items=_items(record), lab_title=lab_title, code_style=style, tone=_tone),
-    )
+    return page.render(record=record, items=_items(record), lab_title=lab_title, code_style=style, tone=_tone)
+
+
+def write_feedback(record: Record, path: Path, *, lab_title: str) -> None:
+    write_atomically(path, feedback_page(record, lab_title=lab_title))
 
 
 def write_summary(records: Sequence[Record], path: Path, *, lab_title: str, links: dict[str, str]) -> None:
@@ -149,7 +150,7 @@ def _colours() -> tuple[PythonLexer, HtmlFormatter]:
     return PythonLexer(), HtmlFormatter(cssclass="code")
 
 
-@cache
+@cache  # making it takes longer than all the rest of a page
 def _code_style() -> str:
     light = HtmlFormatter(style="default").get_style_defs(".code")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".code")

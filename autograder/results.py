@@ -133,6 +133,15 @@ def read_record(path: Path) -> Record:
     return from_dict(json.loads(path.read_text()))
 
 
+def check_schema(path: Path) -> None:
+    """What ``read_record`` raises for another schema version, mostly without reading the whole record."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 100))
+        if not file.read().endswith(b'"schema_version": %d\n}\n' % SCHEMA_VERSION):
+            read_record(path)
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Readers see the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)

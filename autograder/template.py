@@ -25,6 +25,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from autograder import boxes, memory, probe, wire
 from autograder import namespaces as ns
 from autograder.kernel import make_shell
+from autograder.rehearsal import rehearse
 
 CONTROL = 3  # descriptor of the control socket, and of the connection in a submission
 PARKED = 200  # descriptors while the others are put in order
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def warm_up() -> InteractiveShell:
-    """Import what submissions import, so that a fork has it already. No tensor is computed: threads do not survive."""
+    """Import what submissions import, so that a fork has it already; do once what all of them do."""
     import fast_pytorch_kmeans  # noqa: F401  (imported for the children)
     import matplotlib
     import numpy  # noqa: F401
@@ -74,7 +75,9 @@ def warm_up() -> InteractiveShell:
     with contextlib.suppress(ImportError):  # a torch without it: only the labs that need it fail
         import qlab_helpers.quantization  # noqa: F401
 
-    return make_shell()
+    shell = make_shell()
+    rehearse(shell)
+    return shell
 
 
 def _serve(control: socket.socket, options: dict[str, Any], shell: InteractiveShell) -> None:

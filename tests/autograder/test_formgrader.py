@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import nbformat
 import pytest
 
-from autograder.autograded import keep_submission, write_autograded
+from autograder.autograded import autograded_text, keep_submission, write_autograded
 from autograder.build import build
 from autograder.gradebook import Gradebook
 from autograder.results import CaseResult, ItemResult, Record, WrittenResult
@@ -50,7 +50,7 @@ def formgrader(make_tiny_course, tiny_environment, tmp_path_factory):
             nbformat.write(notebook, handed_in)
             keep_submission(course, record, Found(record.student, handed_in))
             gradebook.save(record, notebook)
-            write_autograded(course, record, notebook)
+            write_autograded(course, record, autograded_text(record, notebook))
     yield from serve(course, tiny_environment(course), tmp_path_factory.mktemp("jupyter"))
 
 

@@ -14,7 +14,7 @@ from nbgrader.utils import determine_grade
 from sqlalchemy import text
 from traitlets.config import Config
 
-from autograder.autograded import keep_submission, write_autograded
+from autograder.autograded import autograded_text, keep_submission, write_autograded
 from autograder.build import build
 from autograder.course import CourseError
 from autograder.gradebook import Gradebook
@@ -76,6 +76,10 @@ def save(course, record, notebook):
     with Gradebook(course) as gradebook:
         gradebook.register(LAB)
         gradebook.save(record, notebook)
+
+
+def publish(course, record, notebook):
+    return write_autograded(course, record, autograded_text(record, notebook))
 
 
 def read(course, student="ada"):
@@ -203,7 +207,7 @@ def test_an_overridden_score_is_looked_at_again_only_when_ours_moves(course, sub
 
 def test_a_graded_answer_that_was_handed_in_anew_is_looked_at_again(course, submission):
     save(course, make_record(), submission)
-    write_autograded(course, make_record(), submission)
+    publish(course, make_record(), submission)
     change(course, "question_2", manual_score=1.0, needs_manual_grade=False)
     cell(submission, "question_2").source = "A better answer."
     save(course, make_record(), submission)
@@ -294,7 +298,7 @@ def test_a_fresh_clone_needs_no_build_before_it_grades(tiny_course):
 
 
 def test_nbgrader_reads_our_scores_from_the_autograded_notebook(course, submission):
-    path = write_autograded(course, make_record(), submission)
+    path = publish(course, make_record(), submission)
     assert path == course.data / "autograded" / "ada" / LAB / f"{LAB}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -305,7 +309,7 @@ def test_nbgrader_reads_our_scores_from_the_autograded_notebook(course, submissi
 
 
 def test_feedback_in_the_notebook_is_text_not_markup(course, submission):
-    path = write_autograded(course, make_record(outcomes=("failed",)), submission)
+    path = publish(course, make_record(outcomes=("failed",)), submission)
     output = cell(nbformat.read(path, as_version=4), "check_scale_of").outputs[0]
     assert "&lt;b&gt;look&lt;/b&gt;" in output.data["text/html"]
     assert output.data["text/plain"] == "4.0"
@@ -313,7 +317,7 @@ def test_feedback_in_the_notebook_is_text_not_markup(course, submission):
 
 def test_the_repaired_notebook_itself_is_left_alone(course, submission):
     before = nbformat.writes(submission)
-    write_autograded(course, make_record(), submission)
+    publish(course, make_record(), submission)
     assert nbformat.writes(submission) == before
 
 
@@ -324,7 +328,7 @@ def test_a_handed_in_timestamp_follows_the_submission(course, submission, tmp_pa
     (handed_in.parent / "timestamp.txt").write_text("2030-01-02 03:04:05.000000 UTC\n")
     kept = keep_submission(course, make_record(), Found("ada", handed_in))
     save(course, make_record(), submission)
-    autograded = write_autograded(course, make_record(), submission)
+    autograded = publish(course, make_record(), submission)
     with api.Gradebook(course.gradebook_url, course.id) as book:
         assert book.find_submission(LAB, "ada").timestamp.isoformat() == "2030-01-02T03:04:05"
     assert kept.read_bytes() == handed_in.read_bytes()
@@ -356,7 +360,7 @@ def test_nbgraders_export_has_our_scores(course, submission, tmp_path, tiny_envi
 
 def test_nbgraders_own_feedback_page_has_our_scores(course, submission):
     save(course, make_record(), submission)
-    write_autograded(course, make_record(), submission)
+    publish(course, make_record(), submission)
     config = Config()
     config.CourseDirectory.root = str(course.data)
     config.CourseDirectory.assignment_id = LAB

@@ -1,0 +1,156 @@
+"""Where the benches of a class stand on this machine: threads that share one, or processes that have one each.
+
+A workplace takes what was found and gives back what is done, in any order. It is asked for no more than a few ahead,
+since a finished submission holds a notebook, and ten thousand of them would not fit into memory.
+"""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.process import BaseProcess
+
+from autograder.bench import Assignment, Bench, Done
+from autograder.course import CourseError
+from autograder.results import Record
+from autograder.submissions import Found
+from qlab_helpers.checking.reference import ReferenceMissing
+
+MAX_LOSSES = 2  # processes that one submission may cost, before it is left ungraded
+MAX_STARTS = 4  # in a row, without a result
+LOST = "the process that graded it ended, twice"
+END_S = 10.0
+Recall = Callable[[Found], Record | None]  # the record that is known of a submission; None to grade it anew
+
+
+def in_threads(bench: Bench, found: Iterable[Found], recall: Recall, *, jobs: int) -> Iterator[Done]:
+    """Results as they come. Leaving early drops what has not begun; what runs ends with its template."""
+    executor = ThreadPoolExecutor(jobs, thread_name_prefix="grade")
+    waiting: set[Future[Done]] = set()
+    queue = iter(found)
+    try:
+        while True:
+            while len(waiting) < 2 * jobs and (one := next(queue, None)) is not None:
+                waiting.add(executor.submit(bench.finish, one, recall(one)))
+            if not waiting:
+                break
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def in_processes(assignment: Assignment, found: Iterable[Found], recall: Recall, *, jobs: int) -> Iterator[Done]:
+    """The same, in ``jobs`` processes, each with its own template. One that dies is replaced.
+
+    Raises ``CourseError`` when a bench cannot be set up. Leaving early ends all of them.
+    """
+    queue = iter(found)
+    places: list[_Place] = []
+    try:
+        while len(places) < jobs and (one := next(queue, None)) is not None:
+            places.append(_Place(assignment, one))
+        for place in places:
+            place.give(recall)
+        while working := [place for place in places if place.found is not None]:
+            by_connection = {place.connection: place for place in working}
+            for connection in wait_for_any(list(by_connection)):
+                place = by_connection[connection]
+                done = place.take(recall)
+                if done is None:
+                    continue  # its process had died: the submission is tried again in another
+                place.found = next(queue, None)
+                place.give(recall)  # before what is done is written
+                yield done
+    finally:
+        for place in places:
+            place.stop()
+        for place in places:
+            place.end()
+
+
+@dataclass(frozen=True)
+class _Refused:
+    sentence: str
+
+
+class _Place:
+    """One process, and the submission that it grades."""
+
+    def __init__(self, assignment: Assignment, found: Found | None) -> None:
+        self.assignment = assignment
+        self.found = found
+        self.losses = 0
+        self._start()
+
+    def give(self, recall: Recall) -> None:
+        with suppress(OSError):  # it has died: ``take`` will notice
+            lost = self.losses >= MAX_LOSSES
+            self.connection.send((self.found, recall(self.found), lost) if self.found is not None else None)
+
+    def take(self, recall: Recall) -> Done | None:
+        """What it has done; None when it had died and was replaced. Raises ``CourseError``."""
+        assert self.found is not None
+        try:
+            answer = self.connection.recv()
+        except (EOFError, OSError):
+            answer = None
+        if isinstance(answer, _Refused):
+            raise CourseError(answer.sentence)
+        if answer is not None:
+            self.losses = 0
+            return answer
+        self.losses += 1
+        if self.losses == MAX_STARTS:
+            raise CourseError("a process that grades ends again and again, as for want of memory: try fewer --jobs")
+        self.stop()
+        self.end()
+        self._start()
+        self.give(recall)
+        return None
+
+    def stop(self) -> None:
+        """Ask it to end, with what it has started."""
+        self.connection.close()
+        if self.found is not None:  # else it knows already that there is no more
+            self._process.terminate()
+
+    def end(self) -> None:
+        self._process.join(END_S)
+        self._process.kill()
+        self._process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(target=_work, args=(self.assignment, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+
+def _work(assignment: Assignment, connection: Connection) -> None:
+    """A process of its own: grades what it is sent until it is sent nothing, or nobody is there any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader's Ctrl-C: it will end this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by this, which leaves nothing behind
+    _die_with_parent()
+    try:
+        with Bench(assignment) as bench, suppress(EOFError, OSError):
+            while (sent := connection.recv()) is not None:
+                found, earlier, lost = sent
+                connection.send(bench.give_up(found, LOST, LOST) if lost else bench.finish(found, earlier))
+    except (CourseError, ReferenceMissing) as error:
+        with suppress(OSError):
+            connection.send(_Refused(str(error)))
+
+
+def _die_with_parent() -> None:
+    from autograder import namespaces as ns  # calls of Linux
+
+    with suppress(OSError, AttributeError):  # an extra: it notices at its next result that nobody is there
+        ns.prctl(ns.PR_SET_PDEATHSIG, signal.SIGTERM)
