@@ -92,6 +92,7 @@ def run(lab: str, fast: bool, out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Records, feedback, summary [default: course/graded/LAB].")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write all records as one JSON list.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Submissions at a time [default: all cores].")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Grade on a Dask cluster, as tcp://host:8786.")
 @click.option("--student", "students", multiple=True, help="Only this student (may be given more than once).")
 @click.option("--fresh", is_flag=True, help="Grade everything again, whatever has a record.")
 @click.option("--no-sandbox", is_flag=True, help="Run submissions without containment; the record says so.")
@@ -101,6 +102,7 @@ def grade(
     out: Path | None,
     json_file: Path | None,
     jobs: int | None,
+    scheduler: str,
     students: Sequence[str],
     fresh: bool,
     no_sandbox: bool,
@@ -123,6 +125,7 @@ def grade(
             students=tuple(students),
             resume=not fresh,
             sandboxed=not no_sandbox,
+            scheduler=scheduler,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     _print_class(outcome.records)

@@ -6,6 +6,7 @@ flags) is kept. One writer at a time, one transaction a student: what is not fin
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,11 +31,22 @@ from autograder.results import ItemResult, Record, draft_of
 Row = TypeVar("Row", bound=api.Base)
 
 
+@dataclass(frozen=True)
+class _Lab:
+    """What entering a submission needs of its assignment, read once: nobody changes it while a class is graded."""
+
+    assignment_id: str
+    notebook_id: str
+    grade_cells: tuple[tuple[str, str], ...]  # id, name
+    solution_cells: tuple[tuple[str, str, str], ...]  # id, name, nbgrader's checksum of the cell as released
+
+
 class Gradebook:
     """Use as a context manager; call ``register`` for a lab before ``save`` for its submissions."""
 
     def __init__(self, course: Course) -> None:
         self.course = course
+        self._labs: dict[str, _Lab] = {}
 
     def __enter__(self) -> Self:
         self.course.data.mkdir(parents=True, exist_ok=True)
@@ -55,6 +67,7 @@ class Gradebook:
 
         Raises ``CourseError`` when a cell is gone that a person has graded or commented on.
         """
+        self._labs.clear()
         cells = stored_cells(write_source_notebook(self.course, lab), lab)
         if self._is_registered(lab, cells):
             return
@@ -81,42 +94,49 @@ class Gradebook:
                 student = api.Student(id=record.student)
                 session.add(student)
             if record.graded and notebook is not None:
-                self._enter(record, notebook, student)
+                self._enter(record, notebook)
             session.commit()
+            session.expunge_all()  # else the session of a large class grows, and each commit with it
         except BaseException:
             session.rollback()
             raise
 
-    def _enter(self, record: Record, notebook: NotebookNode, student: api.Student) -> None:
-        assignment = self._book.find_assignment(record.lab)
-        [lab] = assignment.notebooks
-        submitted = self._submitted_notebook(lab, assignment, student)
+    def _enter(self, record: Record, notebook: NotebookNode) -> None:
+        if record.lab not in self._labs:
+            self._labs[record.lab] = self._read_lab(record.lab)
+        lab = self._labs[record.lab]
+        submitted = self._submitted_notebook(lab, record.student)
         submitted.assignment.timestamp = _timestamp(self.course, record)
         before = _answers(self.course.autograded(record.student, record.lab))
         answers = _cells(notebook)
         grades = {grade.cell_id: grade for grade in submitted.grades}
-        for cell in lab.grade_cells:
-            grade = grades.get(cell.id) or self._new(api.Grade(cell_id=cell.id, notebook=submitted))
-            changed = cell.name in before and before[cell.name] != _source(answers, cell.name)
-            _grade(grade, *_auto_score(record, cell.name), changed=changed)
+        for cell_id, name in lab.grade_cells:
+            grade = grades.get(cell_id) or self._new(api.Grade(cell_id=cell_id, notebook=submitted))
+            changed = name in before and before[name] != _source(answers, name)
+            _grade(grade, *_auto_score(record, name), changed=changed)
         comments = {comment.cell_id: comment for comment in submitted.comments}
-        originals = {cell.name: cell.checksum for cell in lab.source_cells}
-        for cell in lab.solution_cells:
-            comment = comments.get(cell.id) or self._new(api.Comment(cell_id=cell.id, notebook=submitted))
-            comment.auto_comment = (
-                "No response." if _is_untouched(answers.get(cell.name), originals[cell.name]) else None
-            )
+        for cell_id, name, original in lab.solution_cells:
+            comment = comments.get(cell_id) or self._new(api.Comment(cell_id=cell_id, notebook=submitted))
+            comment.auto_comment = "No response." if _is_untouched(answers.get(name), original) else None
 
-    def _submitted_notebook(
-        self, lab: api.Notebook, assignment: api.Assignment, student: api.Student
-    ) -> api.SubmittedNotebook:
-        found = self._book.db.query(api.SubmittedAssignment).filter_by(
-            assignment_id=assignment.id, student_id=student.id
+    def _read_lab(self, name: str) -> _Lab:
+        assignment = self._book.find_assignment(name)
+        [lab] = assignment.notebooks
+        originals = {cell.name: cell.checksum for cell in lab.source_cells}
+        return _Lab(
+            assignment.id,
+            lab.id,
+            tuple((cell.id, cell.name) for cell in lab.grade_cells),
+            tuple((cell.id, cell.name, originals[cell.name]) for cell in lab.solution_cells),
         )
-        submission = found.one_or_none() or self._new(api.SubmittedAssignment(assignment=assignment, student=student))
-        if submission.notebooks:
-            return submission.notebooks[0]
-        return self._new(api.SubmittedNotebook(notebook=lab, assignment=submission))
+
+    def _submitted_notebook(self, lab: _Lab, student: str) -> api.SubmittedNotebook:
+        ours = {"assignment_id": lab.assignment_id, "student_id": student}
+        found = self._book.db.query(api.SubmittedAssignment).filter_by(**ours).one_or_none()
+        submission = found or self._new(api.SubmittedAssignment(**ours))
+        if found and found.notebooks:
+            return found.notebooks[0]
+        return self._new(api.SubmittedNotebook(notebook_id=lab.notebook_id, assignment=submission))
 
     def _new(self, row: Row) -> Row:
         self._book.db.add(row)

@@ -72,7 +72,7 @@ def load_materials(course: Course, lab: str) -> Materials:
         written={slot.grade_id: float(slot.cell.metadata.nbgrader.points) for slot in slots if slot.role == "written"},
         solution=load_solution(course, lab),
         largest_case=max((count_values(message) for one in all_cases for message in one.messages), default=0),
-        lab_hash=_hash_files(course, lab),
+        lab_hash=hash_lab(course, lab),
         item_hashes=hashes,
         secret=course.secret(),
     )
@@ -89,7 +89,7 @@ def _store(case: Case, reference: Reference) -> StoredCase:
     return StoredCase(case, reference, tuple(own_message(variant.args, reference.tensors) for variant in case.variants))
 
 
-def _hash_files(course: Course, lab: str) -> str:
+def hash_lab(course: Course, lab: str) -> str:
     """Of everything that decides a grade: the released notebook, the solution and both references."""
     digest = hashlib.sha256()
     for path in (

@@ -19,7 +19,7 @@ import struct
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy
@@ -205,7 +205,7 @@ def _call(
 
 def _apply(namespace: dict[str, Any], call: dict[str, Any], body: bytes) -> bytes:
     tree, tensors = unpack(body)
-    arguments = decode(tree, tensors, _named_tuples(namespace))
+    arguments = decode(tree, tensors, _NamedTuples(namespace))
     torch.default_generator.manual_seed(0)  # torch.manual_seed also notes a stack trace for a CUDA that is not there
     numpy.random.seed(0)
     random.seed(0)
@@ -247,7 +247,7 @@ def _asking(
         reply, tensors = unpack(body)
         if "error" in reply:
             raise RuntimeError(f"{name}: {decode(reply['error'], tensors)}")
-        value = decode(reply["result"], tensors, _named_tuples(namespace))
+        value = decode(reply["result"], tensors, _NamedTuples(namespace))
         return value if not isinstance(value, Other) else None
 
     ask.__name__ = name
@@ -255,12 +255,23 @@ def _asking(
     return ask
 
 
-def _named_tuples(namespace: dict[str, Any]) -> dict[str, type]:
-    return {
-        name: value
-        for name, value in list(namespace.items())
-        if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
-    }
+class _NamedTuples(Mapping):
+    """The named tuples of a namespace by name, looked up only when one is asked for."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+
+    def __getitem__(self, name: str) -> type:
+        value = self._namespace[name]
+        if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
+            return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name in list(self._namespace) if name in self])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -38,9 +38,13 @@ CELLS = (
     "        y = made(x) + functional.conv2d(x, conv.weight, stride=1).mean() + functional.relu(x).mean()\n"
     "        conv.weight.mul_(2)\n"
     "    return made.conv, functional.avg_pool2d(y, 2)\n\n\n"
-    "def integers(x, weight, kernel):\n"
+    "def integers(x, kernel):\n"
     "    padded = functional.pad(x.view(1, 2, 4, 4), (1, 1, 1, 1), 'constant', 1)\n"
-    "    return int8_linear(x.view(4, 8), weight), int8_conv2d(padded, kernel)\n\n\n"
+    "    images = x.repeat(12).view(2, 3, 8, 8)\n"
+    "    for groups, stride in ((1, 1), (1, 2), (3, 1)):\n"
+    "        weight = images.reshape(-1)[: 81 // groups].view(3, 3 // groups, 3, 3)\n"
+    "        int8_conv2d(images, weight, stride=stride, groups=groups)\n"
+    "    return int8_linear(x.view(4, 8), x[:24].view(3, 8)), int8_conv2d(padded, kernel)\n\n\n"
     "def helped(x):\n    return arithmetic(x, 1, 0.5)[1] + helper(x)\n\n\n"
     "def helper(x):\n    return x.sum(dim=1)\n\n\n"
     "def failing(x):\n    raise NotImplementedError",
@@ -82,7 +86,7 @@ def _questions() -> list[tuple[str, tuple, tuple[str, ...], tuple[str, ...]]]:
     return [
         ("arithmetic", (x, 1, 0.5), ("x",), ()),
         ("layers", (conv, norm, image), ("conv",), ()),
-        ("integers", (whole, torch.ones(3, 8, dtype=torch.int8), kernel), (), ()),
+        ("integers", (whole, kernel), (), ()),
         ("helped", (x,), (), ("helper",)),
         ("failing", (x,), (), ()),
         ("missing", (x,), (), ()),

@@ -42,10 +42,10 @@ def receive(connection: socket.socket, *, max_body: int, deadline: float | None 
     header_size, body_size = PREFIX.unpack(_read(connection, PREFIX.size, deadline))
     if header_size > MAX_HEADER or body_size > max_body:
         raise WireError(f"message of {header_size} + {body_size} bytes is too large")
-    text = _read(connection, header_size, deadline)
-    body = _read(connection, body_size, deadline)
+    content = _read(connection, header_size + body_size, deadline)
+    body = content[header_size:]
     try:
-        header = json.loads(text)
+        header = json.loads(content[:header_size])
     except (ValueError, RecursionError) as error:
         raise WireError("header is not JSON") from error
     if not isinstance(header, dict):
@@ -67,12 +67,13 @@ def _read(connection: socket.socket, size: int, deadline: float | None) -> bytes
             raise WireError("connection closed")
         parts.append(part)
         size -= len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _set_timeout(connection: socket.socket, deadline: float | None) -> None:
     if deadline is None:
-        connection.settimeout(None)
+        if connection.gettimeout() is not None:
+            connection.settimeout(None)
         return
     left = deadline - time.monotonic()
     if left <= 0:

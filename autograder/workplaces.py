@@ -92,7 +92,8 @@ class _Place:
     def give(self, recall: Recall) -> None:
         with suppress(OSError):  # it has died: ``take`` will notice
             lost = self.losses >= MAX_LOSSES
-            self.connection.send((self.found, recall(self.found), lost) if self.found is not None else None)
+            known = recall(self.found) if self.found is not None and not lost else None
+            self.connection.send((self.found, known, lost) if self.found is not None else None)
 
     def take(self, recall: Recall) -> Done | None:
         """What it has done; None when it had died and was replaced. Raises ``CourseError``."""

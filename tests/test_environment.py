@@ -21,7 +21,8 @@ OPTIONAL = {"ipython"}
 
 def test_environment_lists_the_requirements_of_pyproject():
     pip = next(entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict))
-    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["grader"]
+    extras = PROJECT["optional-dependencies"]
+    wanted = PROJECT["dependencies"] + extras["grader"] + extras["dask"]
     assert sorted(pip) == sorted([*wanted, "-e ."])
 
 
@@ -36,7 +37,8 @@ def test_distribution_is_called_qlab_kit_and_its_command_qlab():
 
 
 @pytest.mark.parametrize(
-    ("package", "extras"), [("qlab_helpers", []), ("autograder", ["grader"]), ("tests", ["grader", "dev"])]
+    ("package", "extras"),
+    [("qlab_helpers", []), ("autograder", ["grader", "dask"]), ("tests", ["grader", "dask", "dev"])],
 )
 def test_every_import_is_a_requirement(package, extras):
     lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]

@@ -15,6 +15,10 @@ BOTTOM = {"results", "course", "recipes", "cases"}
 TOP = {
     "build",
     "batch",
+    "bench",
+    "cluster",
+    "pages",
+    "workplaces",
     "classroom",
     "gradebook",
     "report",

@@ -62,7 +62,7 @@ def decode(tree: Tree, tensors: Mapping[str, torch.Tensor], types: Mapping[str, 
 
     Every tensor is a fresh copy: a caller may write into what it gets.
     """
-    return _decode(tree, tensors, types or {}, 0)
+    return _decode(tree, tensors, {} if types is None else types, 0)
 
 
 def rename_tensors(node: Any, rename: Callable[[str], str]) -> Any:

@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
-from autograder import batch
+from autograder import bench, workplaces
 from autograder.batch import grade_class
 from autograder.build import build
 from autograder.course import Course, CourseError
 from autograder.demo import perfect_submission
 from autograder.results import read_record
 from autograder.sandbox import Template
+from autograder.submissions import find_submissions
 
 LAB = "lab_tiny"
 
@@ -76,7 +78,7 @@ def test_every_student_has_a_record_and_they_come_sorted(course, classroom, grad
         LAB,
         classroom,
         out=graded,
-        on_result=lambda one, done, total: seen.append((one.record.student, done, total)),
+        on_result=lambda one, done, total: seen.append((one.graded.record.student, done, total)),
         template=template,
     )
     assert [record.student for record in records] == ["ada", "bob", "cyd", "dan", "eve", "zoe"]
@@ -92,6 +94,51 @@ def test_every_student_has_a_record_and_they_come_sorted(course, classroom, grad
 def test_records_are_the_same_at_one_job_and_at_two(course, classroom, graded, tmp_path, template):
     grade_class(course, LAB, classroom, out=tmp_path, jobs=2, template=template)
     assert read_all(tmp_path) == read_all(graded)
+
+
+@pytest.mark.slow
+def test_records_and_pages_are_the_same_from_processes(course, classroom, graded, tmp_path, template):
+    pages = {}
+    for name, options in (("here", {"template": template}), ("processes", {"processes": 2})):
+        found = pages[name] = {}
+
+        def keep(one, number, total, found=found):
+            found[one.graded.record.student] = one.pages
+
+        grade_class(course, LAB, classroom, out=tmp_path / name, jobs=2, with_pages=True, on_result=keep, **options)
+        assert read_all(tmp_path / name) == read_all(graded)
+    assert pages["here"] == pages["processes"]
+    assert pages["here"]["ada"].autograded and pages["here"]["cyd"].autograded is None
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_costs_nothing_but_time_and_none_is_left(course, classroom, graded, tmp_path):
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    def kill_one(one, number, total):
+        if number == 1:
+            workers = [child for child in psutil.Process().children() if child.pid not in before]
+            next(child for child in workers if "spawn_main" in " ".join(child.cmdline())).kill()
+
+    grade_class(course, LAB, classroom, out=tmp_path, processes=2, jobs=2, on_result=kill_one)
+    assert read_all(tmp_path) == read_all(graded)
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    assert [child for child in left if "resource_tracker" not in " ".join(child.cmdline())] == []
+
+
+@pytest.mark.slow
+def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course, classroom, tmp_path):
+    def kill_all(found):
+        if found.student == "ada":
+            for child in psutil.Process().children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+
+    assignment = bench.Assignment(course, LAB)
+    found = [one for one in find_submissions(classroom, LAB) if one.student == "ada"]
+    [done] = workplaces.in_processes(assignment, found, kill_all, jobs=1)
+    assert not done.graded.record.graded
+    assert "the process that graded it ended, twice" in done.graded.record.problem
 
 
 def test_times_are_kept_beside_the_records_not_in_them(graded):
@@ -111,7 +158,7 @@ def test_what_is_graded_is_not_graded_again_and_what_is_missing_is(course, class
         LAB,
         classroom,
         out=tmp_path,
-        on_result=lambda one, *_: fresh.update({one.record.student: one.fresh}),
+        on_result=lambda one, *_: fresh.update({one.graded.record.student: one.graded.fresh}),
         template=template,
     )
     assert {student for student, new in fresh.items() if new} == {"ada", "bob", "cyd", "dan"}
@@ -139,7 +186,7 @@ def test_a_record_of_another_submission_draw_or_environment_is_not_kept(
         LAB,
         tmp_path / "class",
         out=tmp_path,
-        on_result=lambda one, *_: fresh.append(one.fresh),
+        on_result=lambda one, *_: fresh.append(one.graded.fresh),
         template=template,
     )
     assert fresh == [True]
@@ -152,7 +199,7 @@ def test_results_carry_the_repaired_notebook_even_when_the_record_is_kept(course
         LAB,
         classroom,
         out=graded,
-        on_result=lambda one, *_: notebooks.update({one.record.student: one.notebook}),
+        on_result=lambda one, *_: notebooks.update({one.graded.record.student: one.graded.notebook}),
         template=template,
     )
     assert notebooks["cyd"] is None
@@ -181,16 +228,16 @@ class NoTemplate:
 
 
 def test_an_error_of_ours_costs_one_submission_and_names_itself(course, classroom, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch.sandbox, "Template", NoTemplate)
+    monkeypatch.setattr(bench.sandbox, "Template", NoTemplate)
 
     def failing(opened, **options):
         if opened.found.student != "zoe":
             raise ZeroDivisionError("in the grader")
-        return batch.Graded(
-            opened.found, batch.empty_record(opened.found, options["materials"], template=NoTemplate(0)), None
+        return bench.Graded(
+            opened.found, bench.empty_record(opened.found, options["materials"], template=NoTemplate(0)), None
         )
 
-    monkeypatch.setattr(batch, "grade_opened", failing)
+    monkeypatch.setattr(bench, "grade_opened", failing)
     records = {one.student: one for one in grade_class(course, LAB, classroom, out=tmp_path, jobs=2)}
     assert not records["ada"].graded
     assert "ZeroDivisionError" in records["ada"].problem
@@ -222,7 +269,7 @@ def test_a_folder_that_is_not_there_and_an_unknown_lab_are_clear_errors(course, 
 
 
 def test_a_hostile_folder_name_writes_nothing_outside_the_records(course, classroom, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch.sandbox, "Template", NoTemplate)
+    monkeypatch.setattr(bench.sandbox, "Template", NoTemplate)
     folder = tmp_path / "class"
     for name in ("up\\..\\..\\up", "\x1b[31mred", os.fsdecode(b"\xff")):
         (folder / name).mkdir(parents=True)
