@@ -49,11 +49,11 @@ def on_cluster(
         if not threads:
             raise CourseError(f"the Dask scheduler at {address} has no workers: start `dask worker {address}`")
         queue = iter(found)
-        sent: dict[Any, Found] = {}
+        sent: dict[str, tuple[Any, Found]] = {}
 
         def send(one: Found) -> Any:
             future = client.submit(_grade, assignment, one, recall(one), pure=False)
-            sent[future] = one
+            sent[future.key] = future, one
             return future
 
         running = distributed.as_completed()
@@ -61,13 +61,13 @@ def on_cluster(
             running.add(send(one))
         try:
             for future in running:
-                one = sent.pop(future)
+                _, one = sent.pop(future.key)
                 done = _result(distributed, client, future, assignment, one)
                 if (following := next(queue, None)) is not None:
                     running.add(send(following))
                 yield done
         finally:
-            client.cancel(list(sent))
+            client.cancel([future for future, _ in sent.values()])
             _close_benches(client)
 
 

@@ -1,88 +1,139 @@
 """qlab and stock nbgrader grade the same class on this machine: submissions a second, and the ratio.
 
-    python benchmarks/grading.py --students 1000 --sample 6
+    python benchmarks/grading.py --sizes 100 1000 --sample 6
 
-The class is made of the demo's kinds of submissions, mostly ordinary ones (solved, half done, wrong in one place), and
-one in ten broken or hostile. ``nbgrader autograde`` grades a sample of the ordinary ones, one process for all of
-them, which is its fastest way; qlab grades everything, gradebook, autograded notebooks and feedback included.
+Each class is made of the demo's kinds of submissions: nine tenths ordinary ones (solved, half done, wrong in one place,
+mended before grading), one tenth broken or hostile. No two are alike, and those that are wrong in one place have a
+mistake of their own, an automatic mutant of the solution, so that nothing can be gained by remembering results but what
+a real class would give. ``nbgrader autograde`` grades a sample of the ordinary ones, one process for all of them, which
+is its fastest way; qlab grades everything, gradebook, autograded notebooks and feedback included.
 """
 
 import argparse
 import json
 import os
 import platform
+import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import nbformat
+import psutil
+
+from autograder.bank import solution_text
 from autograder.classroom import grade_and_publish
-from autograder.course import load_course
+from autograder.course import Course, load_course
 from autograder.demo import LAB, make_class
 from autograder.gradebook import Gradebook
+from autograder.mutation import mutants
+from autograder.notebooks import read_lab
 from autograder.results import write_atomically
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "grading.json"
+MISTAKEN = ("04-truncates", "05-casts-too-early", "06-wrong-scale", "07-forgets-zero-point")
 ORDINARY = (
     "01-perfect",
     "03-half-done",
-    "04-truncates",
-    "05-casts-too-early",
-    "06-wrong-scale",
-    "07-forgets-zero-point",
+    *MISTAKEN,
     "12-lost-metadata",
     "14-renamed-file",
     "15-deleted-check-cells",
 )
 READABLE = ORDINARY[:6]  # by nbgrader, which loses the others' metadata
+SAMPLE_EVERY_S = 3.0
+LARGE = 100_000  # submissions, for the estimate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--students", type=int, default=1000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000], help="mixed classes, one after the other")
+    parser.add_argument("--ordinary", type=int, default=100, help="students of the class without broken submissions")
     parser.add_argument("--sample", type=int, default=6, help="submissions that nbgrader grades")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, default=RESULT)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="qlab-bench-") as folder:
-        kinds = Path(folder) / "kinds"
-        course = load_course(data=Path(folder) / "course")
-        names = make_class(course, kinds)
-        special = [name for name in names if name not in ORDINARY]
-        ordinary = [ORDINARY[n % len(ORDINARY)] for n in range(options.students - options.students // 10)]
-        broken = [special[n % len(special)] for n in range(options.students // 10)]
-        figures = {
-            "ordinary": qlab_rate(Path(folder), kinds, ordinary, options.jobs),
-            "mixed": qlab_rate(Path(folder), kinds, ordinary + broken, options.jobs),
-            "nbgrader": nbgrader_rate(Path(folder), kinds, options.sample),
-        }
-    figures["ratio_of_rates"] = figures["ordinary"]["a_second"] / figures["nbgrader"]["a_second"]
-    figures["machine"] = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
+    with tempfile.TemporaryDirectory(prefix="qlab-bench-") as name:
+        folder = Path(name)
+        course = load_course(data=folder / "course")
+        names = make_class(course, folder / "kinds")
+        broken = [name for name in names if name not in ORDINARY]
+        machine = {"cores": os.cpu_count(), "processor": _processor(), "load_before": round(os.getloadavg()[0], 2)}
+        figures: dict[str, Any] = {"machine": machine, "nbgrader": nbgrader_rate(course, folder, options.sample)}
+        print_rate("nbgrader", figures["nbgrader"])
+        figures["ordinary"] = qlab_rate(course, folder, [], options.ordinary, options.jobs)
+        print_rate("ordinary", figures["ordinary"])
+        figures["mixed"] = []
+        for size in options.sizes:
+            figures["mixed"].append(qlab_rate(course, folder, broken, size, options.jobs))
+            print_rate("mixed", figures["mixed"][-1])
+    figures["ratio_of_rates"] = round(figures["ordinary"]["a_second"] / figures["nbgrader"]["a_second"], 1)
+    largest = figures["mixed"][-1]
+    figures["estimate"] = {"submissions": LARGE, "core_hours": round(LARGE * largest["cpu_s_each"] / 3600, 1)}
     write_atomically(options.json, json.dumps(figures, indent=1) + "\n")
-    for name in ("ordinary", "mixed", "nbgrader"):
-        one = figures[name]
-        print(f"{name:9s} {one['students']:5d} submissions in {one['seconds']:7.1f} s: {one['a_second']:.2f} a second")
     print(f"qlab grades ordinary submissions {figures['ratio_of_rates']:.0f} times as fast as nbgrader autograde")
+    print(f"{LARGE:,} such submissions would take {figures['estimate']['core_hours']:.0f} hours of one core")
 
 
-def qlab_rate(folder: Path, kinds: Path, chosen: list[str], jobs: int) -> dict[str, float]:
-    """Grade one copy of a kind for each student, in a course folder of its own."""
+def print_rate(name: str, one: dict[str, Any]) -> None:
+    rate = f"{name:9s} {one['students']:6d} submissions in {one['seconds']:7.1f} s: {one['a_second']:.2f} a second"
+    memory = f", {one['memory_mib']}" if "memory_mib" in one else ""
+    print(f"{rate}, {one['cpu_s_each']:.3f} s of a core each{memory}", flush=True)
+
+
+def qlab_rate(course: Course, folder: Path, broken: list[str], students: int, jobs: int) -> dict[str, Any]:
+    """Grade a class in a course folder of its own; with ``broken`` kinds, every tenth student has one."""
     submissions, out = folder / "submissions", folder / "graded"
-    for place in (submissions, out, folder / "course"):
+    for place in (submissions, out, course.data):
         shutil.rmtree(place, ignore_errors=True)
-    for number, kind in enumerate(chosen):
-        shutil.copytree(kinds / kind, submissions / f"s{number:05d}-{kind[3:]}")
-    course = load_course(data=folder / "course")
-    begin = time.perf_counter()
-    grade_and_publish(course, LAB, submissions, out=out, jobs=jobs, resume=False)
+    write_class(course, folder / "kinds", submissions, broken, students)
+    begin, used = time.perf_counter(), cpu_s()
+    with watched_memory() as peaks:
+        grade_and_publish(course, LAB, submissions, out=out, jobs=jobs, resume=False)
     seconds = time.perf_counter() - begin
-    return {"students": len(chosen), "seconds": round(seconds, 2), "a_second": len(chosen) / seconds, "jobs": jobs}
+    return {
+        "students": students,
+        "jobs": jobs,
+        "seconds": round(seconds, 2),
+        "a_second": round(students / seconds, 3),
+        "cpu_s_each": round((cpu_s() - used) / students, 4),
+        "memory_mib": peaks,
+    }
 
 
-def nbgrader_rate(folder: Path, kinds: Path, sample: int) -> dict[str, float]:
+def write_class(course: Course, kinds: Path, target: Path, broken: list[str], students: int) -> None:
+    """The same class each time: seeded."""
+    draw = random.Random(0)
+    source = read_lab(course, LAB)
+    functions = [name for name in source.items if not name.startswith("answer")]
+    mistakes = [(name, mutant.source) for name in functions for mutant in mutants(solution_text(source, name))]
+    for number in range(students):
+        kind = broken[number // 10 % len(broken)] if broken and number % 10 == 9 else ORDINARY[number % len(ORDINARY)]
+        student = target / f"s{number:06d}-{kind[3:]}"
+        shutil.copytree(kinds / kind, student)
+        for path in student.rglob("*.ipynb"):
+            try:
+                notebook = nbformat.read(path, as_version=4)
+            except nbformat.reader.NotJSONError:
+                continue
+            wrong = dict([draw.choice(mistakes)]) if kind in MISTAKEN else {}
+            for cell in notebook.cells:
+                if cell.cell_type == "code" and cell.source.startswith("def "):
+                    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+                    cell.source = f"# {student.name}\n{wrong.get(name, cell.source)}"
+            nbformat.write(notebook, path)
+
+
+def nbgrader_rate(course: Course, folder: Path, sample: int) -> dict[str, Any]:
     """Stock nbgrader on a copy of the course, started once for the sample; its start-up is part of its time."""
     root = folder / "stock"
     root.mkdir()
@@ -90,13 +141,13 @@ def nbgrader_rate(folder: Path, kinds: Path, sample: int) -> dict[str, float]:
         shutil.copy(ROOT / name, root)
     for name in ("solutions", "notebooks", "autograder/cases", "autograder/mutants", "autograder/reference"):
         shutil.copytree(ROOT / name, root / name)
-    course = load_course(root)
+    stock = load_course(root)
     for number in range(sample):
-        target = course.data / "submitted" / f"s{number}" / LAB
+        target = stock.data / "submitted" / f"s{number}" / LAB
         target.mkdir(parents=True)
-        kind = kinds / READABLE[number % len(READABLE)] / LAB
+        kind = folder / "kinds" / READABLE[number % len(READABLE)] / LAB
         shutil.copy(next(kind.glob("*.ipynb")), target / f"{LAB}.ipynb")
-    with Gradebook(course) as gradebook:
+    with Gradebook(stock) as gradebook:
         gradebook.register(LAB)
     programs = Path(sys.executable).parent  # nbgrader starts alembic by name
     environment = {
@@ -105,13 +156,74 @@ def nbgrader_rate(folder: Path, kinds: Path, sample: int) -> dict[str, float]:
         "PYTHONPATH": str(ROOT),
         "QLAB_FAST": "1",
     }
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), cpu_s()
     command = [sys.executable, "-m", "nbgrader", "autograde", LAB]
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begin
     if run.returncode != 0:
         raise SystemExit(f"nbgrader autograde failed: {run.stderr[-2000:]}")
-    return {"students": sample, "seconds": round(seconds, 2), "a_second": sample / seconds}
+    return {
+        "students": sample,
+        "seconds": round(seconds, 2),
+        "a_second": round(sample / seconds, 3),
+        "cpu_s_each": round((cpu_s() - used) / sample, 4),
+    }
+
+
+def cpu_s() -> float:
+    """Of this process and all that have ended: what a busy machine does not distort as it does the time on the wall."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+@contextmanager
+def watched_memory() -> Iterator[dict[str, int]]:
+    """The largest memory, in MiB, of this process and of the largest one of each kind that it started.
+
+    What processes share is divided among them (PSS).
+    """
+    peaks: dict[str, int] = {}
+    ended = threading.Event()
+    own = os.getpid()
+
+    def watch() -> None:
+        while not ended.wait(SAMPLE_EVERY_S):
+            for process in [psutil.Process(own), *psutil.Process(own).children(recursive=True)]:
+                try:
+                    kind = _kind(process, own)
+                    used = process.memory_full_info().pss if kind else 0
+                except psutil.Error:
+                    continue
+                if kind:
+                    peaks[kind] = max(peaks.get(kind, 0), used >> 20)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _kind(process: psutil.Process, own: int) -> str:
+    """ "" for a submission's processes: they come and go."""
+    if process.pid == own:
+        return "writer"
+    line = " ".join(process.cmdline())
+    if "spawn_main" in line:
+        return "worker"
+    if "autograder.template" in line:
+        parents = sum("autograder.template" in " ".join(one.cmdline()) for one in process.parents())
+        return "template" if parents == 1 else ""
+    return ""
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
