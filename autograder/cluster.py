@@ -56,7 +56,7 @@ def on_cluster(
             sent[future.key] = future, one
             return future
 
-        running = distributed.as_completed()
+        running = distributed.as_completed(loop=client.loop)
         for one in (one for _, one in zip(range(AHEAD * threads), queue, strict=False)):
             running.add(send(one))
         try:

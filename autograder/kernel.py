@@ -58,11 +58,11 @@ def make_shell() -> InteractiveShell:
     shell.showsyntaxerror = lambda *_, **__: None
     with_magics = shell.transform_cell
     # What is Python already comes out as it went in, and to find that out by parsing takes a tenth of the time.
-    shell.transform_cell = lambda source: source if _is_plain(shell, source) else with_magics(source)
+    shell.transform_cell = lambda source: source if is_plain(shell, source) else with_magics(source)
     return shell
 
 
-def _is_plain(shell: InteractiveShell, source: str) -> bool:
+def is_plain(shell: InteractiveShell, source: str) -> bool:
     """Python without magics, prompts or transformations of the student's own; one line may be a magic without "%"."""
     if shell.input_transformers_post or source.count("\n") < 2 or source.startswith("In ["):
         return False

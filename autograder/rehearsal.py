@@ -23,7 +23,7 @@ CELLS = (
     "import matplotlib.pyplot as plt\nimport torch\nfrom torch import nn\nfrom torch.nn import functional\n\n"
     "from qlab_helpers import check\nfrom qlab_helpers.integer import int8_conv2d, int8_linear\n"
     "from qlab_helpers.train import default_device, seed_everything\n\n"
-    "device = default_device()\nseed_everything(0)\nPair = namedtuple('Pair', ['values', 'shape'])",
+    "device = default_device()\ntorch.manual_seed(0)\nPair = namedtuple('Pair', ['values', 'shape'])",
     "%matplotlib inline\nx = torch.linspace(-1, 1, 24).view(4, 6)\nprint(x.mean().item(), x)\nx",
     "def arithmetic(x, count, factor):\n"
     "    low, high = x.min(), x.max().item()\n"

@@ -1,7 +1,14 @@
 """Cells as a notebook runs them, and what a cell that fails still gives."""
 
-import torch
+from pathlib import Path
 
+import nbformat
+import torch
+from IPython.core.inputtransformer2 import TransformerManager
+from IPython.core.interactiveshell import InteractiveShell
+
+from autograder import kernel
+from autograder.course import load_course
 from autograder.session import Cell, run_session
 
 
@@ -99,3 +106,38 @@ def test_same_random_numbers_come_in_every_call(box):
 def test_messages_are_the_same_in_every_run(box):
     output = box.run("raise ValueError(object())")
     assert output.cells[0].message == "ValueError: <object object at 0x...>"
+
+
+def test_what_is_python_already_is_left_as_it_is_as_ipython_would():
+    transformed = TransformerManager().transform_cell
+    code = [
+        cell.source
+        for cell in nbformat.read(load_course(Path(__file__).parent).release("lab2_linear"), as_version=4).cells
+    ]
+    odd = [
+        "%matplotlib inline\nx = 1",
+        "x = 1\n!ls",
+        "y = %time 3\nz = 1",
+        "a = (7\n% 2)\n",
+        "  x = 1\n  y = 2",
+        "x?\ny",
+    ]
+    shell = InteractiveShell()
+    plain = [source + "\n" for source in [*code, *odd] if kernel.is_plain(shell, source + "\n")]
+    assert len(plain) > 10
+    assert [transformed(source) for source in plain] == plain
+    assert [source for source in odd if source + "\n" in plain] == ["a = (7\n% 2)\n"]
+
+
+def test_a_magic_without_its_percent_sign_works_in_a_cell_of_one_line(box):
+    output = box.run("matplotlib inline", "pip install something", box.honest)
+    assert box.is_fine(output)
+    assert output.cells == ()
+
+
+def test_no_name_and_no_thread_of_the_rehearsal_reaches_a_submission(box):
+    probes = [box.question(name, kind="answer") for name in ("names", "threads")]
+    source = "import os\nthreads = len(os.listdir('/proc/self/task'))"
+    output = box.run("names = [name for name in globals() if not name.startswith('_')]", source, probes=tuple(probes))
+    assert set(box.value(output.items["names"][0])) <= {"names", "In", "Out", "get_ipython", "exit", "quit", "open"}
+    assert box.value(output.items["threads"][0]) == 1
