@@ -8,6 +8,7 @@ Dask's messages are pickles, and its ports ask nobody who they are: a cluster be
 not on, or behind Dask's own TLS (``tls://``). From inside a submission nothing of it can be reached.
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -48,11 +49,11 @@ def on_cluster(
         threads = sum(client.nthreads().values())
         if not threads:
             raise CourseError(f"the Dask scheduler at {address} has no workers: start `dask worker {address}`")
-        queue = iter(found)
+        queue, run = iter(found), secrets.token_hex(8)
         sent: dict[str, tuple[Any, Found]] = {}
 
         def send(one: Found) -> Any:
-            future = client.submit(_grade, assignment, one, recall(one), pure=False)
+            future = client.submit(_grade, run, assignment, one, recall(one), pure=False)
             sent[future.key] = future, one
             return future
 
@@ -62,20 +63,20 @@ def on_cluster(
         try:
             for future in running:
                 _, one = sent.pop(future.key)
-                done = _result(distributed, client, future, assignment, one)
+                done = _result(distributed, client, future, run, assignment, one)
                 if (following := next(queue, None)) is not None:
                     running.add(send(following))
                 yield done
         finally:
             client.cancel([future for future, _ in sent.values()])
-            _close_benches(client)
+            _end_run(client, run)
 
 
-def _result(distributed: Any, client: Any, future: Any, assignment: Assignment, found: Found) -> Done:
+def _result(distributed: Any, client: Any, future: Any, run: str, assignment: Assignment, found: Found) -> Done:
     try:
         return future.result()
     except distributed.KilledWorker:  # several workers died of it: one more only says so
-        return client.submit(_give_up, assignment, found, pure=False).result()
+        return client.submit(_give_up, run, assignment, found, pure=False).result()
     except ReferenceMissing as error:
         raise CourseError(str(error)) from error
     except (CancelledError, OSError) as error:
@@ -84,43 +85,42 @@ def _result(distributed: Any, client: Any, future: Any, assignment: Assignment, 
         ) from error
 
 
-def _grade(assignment: Assignment, found: Found, earlier: Record | None) -> Done:
+def _grade(run: str, assignment: Assignment, found: Found, earlier: Record | None) -> Done:
     """On a worker."""
-    return _bench(assignment).finish(found, earlier)
+    return _bench(run, assignment).finish(found, earlier)
 
 
-def _give_up(assignment: Assignment, found: Found) -> Done:
-    return _bench(assignment).give_up(found, LOST, LOST)
+def _give_up(run: str, assignment: Assignment, found: Found) -> Done:
+    return _bench(run, assignment).give_up(found, LOST, LOST)
 
 
-def _bench(assignment: Assignment) -> Bench:
-    """The worker's, made when it is first needed, and again for another lab."""
+def _bench(run: str, assignment: Assignment) -> Bench:
+    """The worker's for this run, made when it is first needed."""
     from distributed import get_worker
 
     worker = get_worker()
     with _opening:
-        bench = getattr(worker, "qlab_bench", None)
-        if bench is None or bench.assignment != assignment:
-            _close_bench(worker)
-            worker.qlab_bench = bench = Bench(assignment).__enter__()
-        return bench
+        benches = worker.__dict__.setdefault("qlab_benches", {})  # by run; None for one that has ended
+        if run not in benches:
+            benches[run] = Bench(assignment).__enter__()
+        if benches[run] is None:
+            raise CourseError("the run has ended")
+        return benches[run]
 
 
-def _close_benches(client: Any) -> None:
-    """Their templates end with their workers at the latest; a cluster may live on after this class."""
+def _end_run(client: Any, run: str) -> None:
+    """The templates end with their workers at the latest; but a cluster may live on after this class."""
     try:
-        client.run(_close_bench_of, on_error="ignore")
+        client.run(_close_bench, run, on_error="ignore")
     except (OSError, ValueError):
         pass  # the scheduler is gone, and its workers go with it
 
 
-def _close_bench_of(dask_worker: Any) -> None:
-    _close_bench(dask_worker)
-
-
-def _close_bench(worker: Any) -> None:
-    bench = getattr(worker, "qlab_bench", None)
-    worker.qlab_bench = None
+def _close_bench(run: str, dask_worker: Any) -> None:
+    """On every worker. What is still queued there finds that its run has ended."""
+    with _opening:
+        bench = dask_worker.__dict__.setdefault("qlab_benches", {}).get(run)
+        dask_worker.qlab_benches[run] = None
     if bench is not None:
         bench.__exit__(None, None, None)
 

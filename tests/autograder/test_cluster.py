@@ -70,10 +70,12 @@ def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
 def cluster(start, tmp_path) -> tuple[str, list[subprocess.Popen]]:
     """The address of a scheduler on loopback, and its three workers, which have one thread each."""
     said = tmp_path / "scheduler.json"
-    start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(said))
+    scheduler = start(
+        "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(said)
+    )
     end_s = time.monotonic() + START_S
     while not said.exists() or not said.read_text().endswith("}"):
-        assert time.monotonic() < end_s
+        assert time.monotonic() < end_s and scheduler.poll() is None
         time.sleep(0.1)
     address = json.loads(said.read_text())["address"]
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
