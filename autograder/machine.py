@@ -149,4 +149,3 @@ def _filter_calls() -> None:
             return
         raise
     raise OSError("the filter lets through what it should refuse")
-

@@ -17,7 +17,8 @@ sys.path[:0] = sys.argv[1:2]
 folder = sys.argv[2]
 from autograder import landlock, namespaces
 namespaces.prctl(namespaces.PR_SET_NO_NEW_PRIVS, 1)
-landlock.restrict(readable=["/usr", "/lib", "/lib64", "/etc", sys.prefix, sys.base_prefix], writable=[folder], devices=["/dev"])
+python = ["/usr", "/lib", "/lib64", "/etc", sys.prefix, sys.base_prefix]
+landlock.restrict(readable=python, writable=[folder], devices=["/dev"])
 def attempt(action):
     try: action()
     except OSError as error: print(error.strerror)
