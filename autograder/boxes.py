@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from autograder import filters
+from autograder import filters, landlock
 from autograder import namespaces as ns
 
 NOBODY = 65534
@@ -58,6 +58,7 @@ def enter_outer_box(visible: list[str], masked: list[str], *, new_root: str) -> 
         "user": "nobody" if root else "the grader's own, without capabilities",
         "memory": "address space of each process; resident memory of all, watched",
         "system calls": "filtered" if filters.supported() else "not filtered",
+        "Landlock": "files, TCP and signals, as far as the kernel has it" if landlock.version() else "none",
     }
 
 
@@ -89,6 +90,7 @@ def give_up_privileges(*, sandboxed: bool) -> None:
     if sandboxed:
         ns.prctl(ns.PR_SET_NO_NEW_PRIVS, 1)
         ns.drop_capabilities()
+        landlock.restrict(readable=["/"], writable=SCRATCH, devices=["/dev"])
         filters.install()
 
 

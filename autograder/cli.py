@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from autograder.cli_lms import collect, export
+from autograder.cli_release import release
 from autograder.course import CourseError, load_course
 from autograder.results import Record, to_dict, write_atomically
 from autograder.terminal import console, errors, printable
@@ -29,6 +30,7 @@ def cli() -> None:
 
 cli.add_command(collect)
 cli.add_command(export)
+cli.add_command(release)
 
 
 @cli.command()

@@ -112,7 +112,7 @@ def _kernel() -> Iterator[Check]:
     filtered = "system calls that no notebook needs are refused"
     yield Check("seccomp filter", LESS if reason else GOOD, reason or "yes", without if reason else filtered)
     abi = kernel.landlock_abi
-    means = "a further wall around files; qlab does without, the mount namespace hides them"
+    means = "a second wall around files, TCP and signals" if abi else "one wall less: the namespaces stand alone"
     yield Check("Landlock", GOOD if abi else LESS, f"kernel ABI {abi}" if abi else "no", means)
     group = machine.cgroup()
     found = f"v{group.version}, {'' if group.writable else 'not '}writable" if group.version else "none"

@@ -1,11 +1,12 @@
 """Does anything that students get show what they may not see?
 
-Looked through: the released notebook, and every file of both packages that a wheel has. Looked for: lines of a
-solution, lines of a wrong implementation, tensors and names of hidden cases.
+Looked through: the released notebook, every file of both packages that a wheel has, and the files of a lab's zip.
+Looked for: lines of a solution, lines of a wrong implementation, tensors and names of hidden cases.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from autograder.bank import load_bank, sources
 from autograder.build import given_lines, solution_lines
@@ -15,6 +16,7 @@ from qlab_helpers.checking.reference import Reference, load_reference
 
 #: Folders of the course staff, which no wheel contains.
 STAFF_ONLY = ("autograder/cases/", "autograder/mutants/", "autograder/reference/")
+TEXTS = (".py", ".ipynb", ".j2", ".md", ".txt", ".json")
 TELLING = 24  # characters: a shorter line says nothing about where it comes from
 
 
@@ -29,21 +31,26 @@ def shipped_files(course: Course) -> list[Path]:
     return found
 
 
-def find_leaks(course: Course, lab: str) -> list[str]:
-    """One sentence for each leak. The course must have been built."""
-    secret = dict(_secret_lines(course, lab))
-    leaks = []
-    for path in [course.release(lab), *shipped_files(course)]:
-        if path.suffix not in (".py", ".ipynb", ".j2", ".md"):
-            continue
-        lines = {
-            line.strip(' ",').removesuffix("\\n").strip() for line in path.read_text(encoding="utf-8").splitlines()
-        }
-        for line in sorted(lines & secret.keys()):
-            leaks.append(f"{path.relative_to(course.root)} shows a line of {secret[line]}: {line}")
+def find_leaks(course: Course, lab: str, handed_out: Mapping[str, bytes] = MappingProxyType({})) -> list[str]:
+    """One sentence for each leak, also in the files ``handed_out``. The course must have been built."""
+    paths = [course.release(lab), *shipped_files(course)]
+    files = {path.relative_to(course.root).as_posix(): path.read_bytes() for path in paths if path.suffix in TEXTS}
+    leaks = _leaking_lines(course, lab, {**files, **handed_out})
     visible = load_reference.__wrapped__(lab, course.visible_reference)
     hidden = load_reference.__wrapped__(lab, course.hidden_reference)
     return [*leaks, *_shared_tensors(visible, hidden), *_shared_names(visible, hidden)]
+
+
+def _leaking_lines(course: Course, lab: str, files: Mapping[str, bytes]) -> list[str]:
+    """One sentence for each line of a solution or of a wrong implementation in those of ``files`` that are text."""
+    secret = dict(_secret_lines(course, lab))
+    leaks = []
+    for name, content in files.items():
+        if Path(name).suffix in TEXTS:
+            text = content.decode("utf-8", errors="replace")
+            lines = {line.strip(' ",').removesuffix("\\n").strip() for line in text.splitlines()}
+            leaks += [f"{name} shows a line of {secret[line]}: {line}" for line in sorted(lines & secret.keys())]
+    return leaks
 
 
 def _secret_lines(course: Course, lab: str) -> Iterator[tuple[str, str]]:

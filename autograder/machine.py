@@ -5,7 +5,6 @@ reads what the system says about itself.
 """
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -15,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1
 TRIES_S = 60.0
 
 
@@ -52,6 +50,7 @@ def try_kernel() -> Kernel:
 
 
 def main() -> None:
+    from autograder import landlock
     from autograder import namespaces as ns
 
     own = 0 if os.geteuid() == 0 else ns.CLONE_NEWUSER  # root makes the others without a user namespace
@@ -59,7 +58,7 @@ def main() -> None:
     refused = {"user": _try(_enter_user_namespace)}
     refused |= {name: _try(lambda flag=flag: ns.unshare(own | flag)) for name, flag in flags.items()}
     refused["seccomp"] = _try(_filter_calls)
-    print(json.dumps({"refused": refused, "landlock_abi": _landlock_abi()}))
+    print(json.dumps({"refused": refused, "landlock_abi": landlock.version()}))
 
 
 def cgroup(self_cgroup: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")) -> Cgroup:
@@ -150,10 +149,3 @@ def _filter_calls() -> None:
             return
         raise
     raise OSError("the filter lets through what it should refuse")
-
-
-def _landlock_abi() -> int:
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    return max(
-        0, syscall(ctypes.c_long(LANDLOCK_CREATE_RULESET), None, ctypes.c_size_t(0), ctypes.c_uint32(LANDLOCK_VERSION))
-    )

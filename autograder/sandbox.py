@@ -12,6 +12,7 @@ Contained, on Linux with user namespaces:
 - Processes: it sees only its own; whatever it starts dies with it. It has no capability, gains none by new programs or
   namespaces, and runs as nobody when the grader is root. The process that waits for it is out of its sight.
 - Network: none, not even to this machine; sockets of other kinds (AF_VSOCK) and kernel keyrings are refused too.
+- Landlock, where the kernel has it, says the same of files, TCP and signals once more, whatever the namespaces do.
 - Memory: none of the template's holds an answer, a secret or another submission. The inputs of a question come over the
   connection when it is asked, those of a case when the case before it has been answered.
 - Resources: address space, processes, open files, file size and CPU time by rlimits; resident memory of all processes
@@ -30,7 +31,7 @@ Not contained, or not fully:
   a neighbour that burns every core for longer can make a slow function late.
 - Memory may overshoot its limit for a tenth of a second. No cgroup is used.
 - The filter of system calls lists what is refused, so it is no guard against a flaw in the calls that remain, nor
-  against one in the kernel's namespaces. Only x86-64 and ARM64 have one. Landlock is not used.
+  against one in the kernel's namespaces. Only x86-64 and ARM64 have one.
 - Without a sandbox (``--no-sandbox``) only rlimits and deadlines hold: everything of the grader's can be read, changed
   and killed, and what leaves its process group outlives the run.
 """

@@ -25,7 +25,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from autograder import boxes, memory, probe, wire
 from autograder import namespaces as ns
 from autograder.kernel import make_shell
-from autograder.rehearsal import rehearse
+from autograder.practice import practise
 
 CONTROL = 3  # descriptor of the control socket, and of the connection in a submission
 PARKED = 200  # descriptors while the others are put in order
@@ -76,7 +76,7 @@ def warm_up() -> InteractiveShell:
         import qlab_helpers.quantization  # noqa: F401
 
     shell = make_shell()
-    rehearse(shell)
+    practise(shell)
     return shell
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from qlab_helpers.data import ImageLoader, load_cifar10, random_crop_and_flip, random_cutout
 from qlab_helpers.train import default_device, evaluate, fit, seed_everything
 from qlab_helpers.weights import MODELS, load_checkpoint, save_checkpoint, save_facts
+
+RANDOM = "random weights"
+NORM_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     averaging: float = 0.998  # of the weights, after each batch
-    start: str = "random weights"
+    start_share: float = 0.35  # of the start's weights in the result, if there is a start
+    start: str = RANDOM
 
     def __str__(self) -> str:
         return (
@@ -42,7 +46,18 @@ class Recipe:
             f"a cutout of {self.cutout}; random flip, SGD with Nesterov momentum 0.9, one-cycle linear schedule to "
             f"{self.learning_rate}, weight decay {self.weight_decay} on weights only, label smoothing "
             f"{self.label_smoothing}, moving average of the weights ({self.averaging})"
+            + (
+                f"; then averaged with the start ({self.start_share} of it), BatchNorm estimated again on "
+                f"{NORM_IMAGES:,} training images"
+                if self.continues
+                else ""
+            )
         )
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from trained weights. Both ends of such a run lie in one basin, and so does their mean."""
+        return self.start != RANDOM and self.start_share > 0
 
     @property
     def small_epochs(self) -> int:
@@ -54,7 +69,7 @@ class Recipe:
         return random_cutout(random_crop_and_flip(images, generator=generator), self.cutout, generator=generator)
 
 
-RECIPES = {"vgg_cifar10": Recipe(epochs=15, learning_rate=0.08)}
+RECIPES = {"vgg_cifar10": Recipe(epochs=10, learning_rate=0.06, small_part=0.5)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -113,10 +128,20 @@ def pretrain(
             after_epoch=after_epoch,
         )
         model.load_state_dict(averaged.module.state_dict())
+        if start is not None and recipe.continues:
+            average_with(model, load_checkpoint(build().to(device), start), recipe.start_share)
+            update_bn(ImageLoader(load_cifar10("train").take(NORM_IMAGES), 500, device=device), model)
     save_checkpoint(model, out)
     accuracy = evaluate(load_checkpoint(build().to(device), out), test)
     save_facts(out, accuracy_percent=accuracy, test_images=len(test.dataset), recipe=note or str(recipe))
     return accuracy
+
+
+def average_with(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Make each parameter of ``model`` the weighted mean with that of ``other``, which counts with ``share``."""
+    with torch.no_grad():
+        for own, foreign in zip(model.parameters(), other.parameters(), strict=True):
+            own.lerp_(foreign, share)
 
 
 def with_adaptive_pooling(model: nn.Module) -> nn.Module:

@@ -39,3 +39,10 @@ def test_a_printed_make_target_exists(line):
 
 def test_readme_has_exactly_two_set_up_commands():
     assert re.findall(r"^    (\S.*?)\s+#", README, re.MULTILINE) == ["make demo", "make test"]
+
+
+def test_readme_names_every_attack_of_the_suite():
+    text = " ".join(README.split())
+    attacks = [path.stem.replace("_", " ") for path in (ROOT / "tests" / "autograder" / "attacks").glob("*/*.py")]
+    assert len(attacks) > 30
+    assert [attack for attack in attacks if attack not in text] == []

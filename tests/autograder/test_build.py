@@ -73,7 +73,7 @@ def test_a_second_build_changes_nothing(tiny_course):
 def test_a_check_writes_nothing(tiny_course):
     assert len(build(tiny_course, check=True)) == 6
     assert generated(tiny_course) == {}
-    assert not tiny_course.data.exists()
+    assert [path.name for path in tiny_course.data.iterdir()] == ["secret"]
 
 
 def test_the_release_has_no_solution_no_hidden_block_and_no_output(tiny_course):

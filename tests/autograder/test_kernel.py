@@ -135,7 +135,7 @@ def test_a_magic_without_its_percent_sign_works_in_a_cell_of_one_line(box):
     assert output.cells == ()
 
 
-def test_no_name_and_no_thread_of_the_rehearsal_reaches_a_submission(box):
+def test_no_name_and_no_thread_of_the_practice_reaches_a_submission(box):
     probes = [box.question(name, kind="answer") for name in ("names", "threads")]
     source = "import os\nthreads = len(os.listdir('/proc/self/task'))"
     output = box.run("names = [name for name in globals() if not name.startswith('_')]", source, probes=tuple(probes))

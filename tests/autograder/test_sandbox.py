@@ -19,7 +19,7 @@ def kill_inside(template: Template) -> None:
 
 
 def test_layers_say_what_contains_a_submission(box):
-    assert {"namespaces", "files", "user", "memory", "system calls"} <= set(box.template.layers)
+    assert {"namespaces", "files", "user", "memory", "system calls", "Landlock"} <= set(box.template.layers)
 
 
 def test_dead_template_is_replaced_and_the_submission_graded(box, tmp_path, monkeypatch):

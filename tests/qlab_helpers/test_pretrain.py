@@ -60,6 +60,23 @@ def test_continued_training_records_where_it_started(script, tmp_path):
     assert json.loads(second.with_suffix(".json").read_text())["recipe"].startswith("from a first run, 1 epochs")
 
 
+def test_the_result_is_the_weighted_mean_with_its_start(script, tmp_path, monkeypatch):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    script(["vgg_cifar10", "--out", str(first), "--epochs", "1"])
+    recipe = replace(pretrain.RECIPES["vgg_cifar10"], start_share=1.0)
+    monkeypatch.setattr(pretrain, "RECIPES", {"vgg_cifar10": recipe})
+    script(["vgg_cifar10", "--out", str(second), "--epochs", "1", "--start", str(first)])
+    assert second.read_bytes() == first.read_bytes()
+    assert "averaged with the start (1.0 of it)" in json.loads(second.with_suffix(".json").read_text())["recipe"]
+
+    ones, threes = nn.Linear(2, 1), nn.Linear(2, 1)
+    for model, value in ((ones, 1.0), (threes, 3.0)):
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, value)
+    pretrain.average_with(ones, threes, 0.25)
+    assert [parameter.unique().tolist() for parameter in ones.parameters()] == [[1.5], [1.5]]
+
+
 def test_the_first_epochs_see_small_crops_and_the_others_whole_images_with_a_grey_square():
     recipe = pretrain.Recipe(epochs=5, learning_rate=0.1)
     generator = torch.Generator().manual_seed(0)

@@ -53,7 +53,7 @@ CELLS = (
 ANSWERED = 3  # times that each question is answered: Python specialises code that is run again
 
 
-def rehearse(shell: InteractiveShell) -> None:
+def practise(shell: InteractiveShell) -> None:
     """Run the notebook and answer the questions; the shell is as it was then."""
     before = dict(shell.user_ns)
     states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
@@ -105,7 +105,7 @@ def _ask(namespace: dict[str, Any], item: str, body: bytes, observe: tuple, help
         wire.send(ours, {"call": 0, "observe": list(observe), **limits}, body)
         node, tensors = encode(torch.ones(4))
         wire.send(ours, {"answer": True}, pack({"result": node}, tensors))
-        probe.answer_calls(theirs, namespace, {**kind, "question": "rehearsal", "calls": 1}, silence)
+        probe.answer_calls(theirs, namespace, {**kind, "question": "practice", "calls": 1}, silence)
     finally:
         os.close(silence)
         ours.close()

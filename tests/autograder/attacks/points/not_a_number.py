@@ -1,0 +1,2 @@
+def scale_of(tensor, bitwidth): return float('nan')
+def quantize(tensor, bitwidth): return float('nan')
