@@ -64,9 +64,11 @@ def defines_nothing_twice(sources: Iterable[str]) -> bool:
 
 def definition(source: str, name: str) -> str:
     """The text of the last statement that binds ``name`` at the top level; the whole cell if it does not parse."""
+    if name not in analyse(source).defines:
+        return ""  # as of most cells: they need not be parsed again for each question
     tree = _parse(source)
     if tree is None:
-        return source if name in analyse(source).defines else ""
+        return source
     lines = source.split("\n")
     for statement in reversed(_statements(tree)):
         if name in _names(statement):
