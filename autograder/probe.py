@@ -110,12 +110,15 @@ def _watch(child: int, reading: int) -> None:
                 if len(message) < LIMITS.size:
                     poller.unregister(reading)  # it closed its end: from now on only the other side keeps the time
                 limit_s, wall_s = LIMITS.unpack(message) if len(message) == LIMITS.size else (0.0, 0.0)
-                begin_s, before_s = time.monotonic(), waited_s(child)
-            fair_s = min(limit_s + waited_s(child) - before_s, wall_s) + DEAF_S
-            left_s = begin_s + fair_s - time.monotonic() if wall_s else None
-            if left_s is not None and left_s <= 0:
-                os.kill(child, signal.SIGKILL)
-                wall_s, left_s = 0.0, None
+                if wall_s:
+                    begin_s, before_s = time.monotonic(), waited_s(child)
+                left_s = min(limit_s, wall_s) + DEAF_S if wall_s else None
+            else:  # time is up, but for what it had to wait for a core: that is asked only now, since asking is slow
+                fair_s = min(limit_s + waited_s(child) - before_s, wall_s) + DEAF_S
+                left_s = begin_s + fair_s - time.monotonic()
+                if left_s <= 0:
+                    os.kill(child, signal.SIGKILL)
+                    wall_s, left_s = 0.0, None
     finally:
         os.close(ended)
 
