@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbgrader import api
 
@@ -98,7 +99,7 @@ def course(tiny_course) -> Course:
 
 @pytest.fixture
 def classroom(course, tmp_path) -> Path:
-    """A dozen: right, wrong in several ways, untouched, stopping their process, and one that is no notebook."""
+    """Some dozens, for more than one process: right, wrong in several ways, untouched, one that is no notebook."""
     folder = tmp_path / "class"
     solved = perfect_submission(course, LAB)
     changes = [
@@ -113,7 +114,7 @@ def classroom(course, tmp_path) -> Path:
         ("import torch\n", "import torch\nimport os\nos._exit(3)\n"),
         ("return largest", "retrun largest"),
     ]
-    for number, (before, after) in enumerate(changes):
+    for number, (before, after) in enumerate(3 * changes):
         notebook = copy.deepcopy(solved)
         for cell in notebook.cells:
             cell.source = cell.source.replace(before, after) if before else cell.source
@@ -154,6 +155,15 @@ def ended(process: subprocess.Popen) -> int:
     return process.returncode
 
 
+def wait_for_the_end_of(processes: list[psutil.Process]) -> None:
+    """None of them runs in the end; whether somebody has buried them is not our concern."""
+    end_s = time.monotonic() + 60
+    for process in processes:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < end_s, process
+            time.sleep(0.05)
+
+
 def everything_written(course: Course) -> dict[str, bytes]:
     """All files of a run but those that hold times or the database."""
     apart = {"timings.jsonl", "gradebook.db", "grading.lock"}
@@ -184,11 +194,15 @@ def test_a_run_killed_three_times_and_started_again_writes_what_an_undisturbed_o
         assert ended(start(course, classroom, dying=dying)) == -signal.SIGKILL
         assert len(list(records.glob("*.json"))) >= at_least
     running = start(course, classroom, jobs=2)
-    while len(list(records.glob("*.json"))) < 7 and running.poll() is None:
+    while len(list(records.glob("*.json"))) < 12 and running.poll() is None:
         time.sleep(0.01)
+    helpers = psutil.Process(running.pid).children(recursive=True)
+    workers = [child for child in psutil.Process(running.pid).children() if "spawn_main" in " ".join(child.cmdline())]
     running.kill()
     assert ended(running) == -signal.SIGKILL
-    assert 7 <= len(list(records.glob("*.json"))) < 12
+    assert 12 <= len(list(records.glob("*.json"))) < len(list(classroom.iterdir()))
+    assert len(workers) == 2
+    wait_for_the_end_of(helpers)  # sandboxes, and all that was in them
 
     assert ended(start(course, classroom, jobs=2)) == 1
     assert everything_written(course) == everything_written(undisturbed)
