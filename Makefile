@@ -22,9 +22,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
-# Rates of qlab and of stock nbgrader on one class of 1,000, side by side; writes benchmarks/results/grading.json.
+# Rates of qlab and of stock nbgrader on one class, side by side; writes benchmarks/results/grading.json. SIZES are
+# those of the mixed classes: make bench-grading SIZES="100 1000 10000"
+SIZES ?= 100 1000
 bench-grading: setup
-	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/grading.py --sizes $(SIZES)
 
 # Keeps course/ (gradebook, submissions, secret) and runs/ (measured results).
 clean:

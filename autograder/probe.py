@@ -10,6 +10,7 @@ not hear the alarm.
 
 import contextlib
 import inspect
+import mmap
 import os
 import random
 import select
@@ -36,8 +37,11 @@ from qlab_helpers.checking.drivers import apply
 MAX_DETAIL = 3000
 MAX_MESSAGE = 256 << 20
 DEAF_S = 0.7  # how long after its limit a call is given to hear the alarm
-LIMITS = struct.Struct("<dd")
-UNWATCHED = LIMITS.pack(0, 0)
+TICK_S = 0.1
+#: What a fork writes on its board: when its call began, how long it had waited for a core before, and the call's
+#: limits, without and with such waits. While the last is 0, no call runs.
+CALL = struct.Struct("<dddd")
+Board = mmap.mmap | bytearray
 
 
 def serve(connection: socket.socket, shell: InteractiveShell) -> None:
@@ -70,57 +74,50 @@ def run_one(header: dict[str, Any], shell: InteractiveShell) -> dict[str, str]:
 
 
 def _fork_question(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any]) -> int:
-    """Answer in a fork; returns how it ended. It says through a pipe when a call begins, with its limits, and ends."""
-    reading, writing = os.pipe()
+    """Answer in a fork; returns how it ended. It writes on a board, in shared memory, which call it is at."""
+    board = mmap.mmap(-1, CALL.size)
     child = os.fork()
     if child == 0:
         try:
-            os.close(reading)
             os.setsid()  # a group of its own, to be ended as a whole
             _die_with_parent()
-            _answer_questions(connection, namespace, header, writing)
+            _answer_questions(connection, namespace, header, board)
         except BaseException:  # noqa: BLE001  (this process ends here, whatever happened)
             os._exit(1)
         os._exit(0)
-    os.close(writing)
     try:
-        _watch(child, reading)
+        _watch(child, board)
     finally:
-        os.close(reading)
+        board.close()
     _, status = os.waitpid(child, 0)
     _end_group(child)
     return os.waitstatus_to_exitcode(status)
 
 
-def _watch(child: int, reading: int) -> None:
-    """Return when ``child`` ends; kill it when one of its calls overruns."""
+def _watch(child: int, board: Board) -> None:
+    """Return when ``child`` ends; kill it when one of its calls overruns.
+
+    It looks at the board now and then: to be woken for every call would take longer than most calls.
+    """
     ended = os.pidfd_open(child)
     poller = select.poll()
     poller.register(ended, select.POLLIN)
-    poller.register(reading, select.POLLIN)
-    begin_s = before_s = limit_s = wall_s = 0.0  # of the call that runs; none while wall_s is 0
-    left_s = None
+    late = None
     try:
-        while True:
-            events = dict(poller.poll(None if left_s is None else max(left_s, 0) * 1000))
-            if ended in events:
-                return
-            if reading in events:
-                message = os.read(reading, LIMITS.size)
-                if len(message) < LIMITS.size:
-                    poller.unregister(reading)  # it closed its end: from now on only the other side keeps the time
-                limit_s, wall_s = LIMITS.unpack(message) if len(message) == LIMITS.size else (0.0, 0.0)
-                if wall_s:
-                    begin_s, before_s = time.monotonic(), waited_s(child)
-                left_s = min(limit_s, wall_s) + DEAF_S if wall_s else None
-            else:  # time is up, but for what it had to wait for a core: that is asked only now, since asking is slow
-                fair_s = min(limit_s + waited_s(child) - before_s, wall_s) + DEAF_S
-                left_s = begin_s + fair_s - time.monotonic()
-                if left_s <= 0:
-                    os.kill(child, signal.SIGKILL)
-                    wall_s, left_s = 0.0, None
+        while not poller.poll(TICK_S * 1000):
+            call = CALL.unpack_from(board)
+            if call == late:  # two looks, since one may have come while it was being written
+                os.kill(child, signal.SIGKILL)
+            late = call if _is_late(child, *call) else None
     finally:
         os.close(ended)
+
+
+def _is_late(child: int, begin_s: float, before_s: float, limit_s: float, wall_s: float) -> bool:
+    taken_s = time.monotonic() - begin_s - DEAF_S
+    if not wall_s or taken_s <= min(limit_s, wall_s):
+        return False
+    return taken_s > min(limit_s + waited_s(child) - before_s, wall_s)
 
 
 def _die_with_parent() -> None:
@@ -140,50 +137,44 @@ def _end_group(group: int) -> None:
 
 
 def _answer_questions(
-    connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int
+    connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], board: Board
 ) -> None:
     """The question that the fork was made for, and those that follow while each asks to keep it."""
-    answer_calls(connection, namespace, header, writing)
+    answer_calls(connection, namespace, header, board)
     while header["keep"]:
         header, _ = wire.receive(connection, max_body=MAX_MESSAGE)
         if header["do"] != "question":
             return
-        answer_calls(connection, namespace, header, writing)
+        answer_calls(connection, namespace, header, board)
 
 
-def answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], writing: int) -> None:
+def answer_calls(connection: socket.socket, namespace: dict[str, Any], header: dict[str, Any], board: Board) -> None:
     item = header["item"]
     for _ in range(header["calls"]):
         call, body = wire.receive(connection, max_body=MAX_MESSAGE)
         if call["call"] < 0:
             return
-        watched = LIMITS.pack(call["limit_s"], call["wall_s"])
-        os.write(writing, watched)
-
-        def pause(paused: bool, watched: bytes = watched) -> None:
-            os.write(writing, UNWATCHED if paused else watched)
-
         if item not in namespace:
             answer, reply = {"outcome": "missing"}, b""
         else:
-            answer, reply = _call(connection, namespace, {**header, **call}, body, pause)
-        os.write(writing, UNWATCHED)
+            answer, reply = _call(connection, namespace, {**header, **call}, body, board)
         wire.send(connection, {"reply": call["call"], "question": header["question"], **answer}, reply)
 
 
 def _call(
-    connection: socket.socket,
-    namespace: dict[str, Any],
-    call: dict[str, Any],
-    body: bytes,
-    pause: Callable[[bool], None],
+    connection: socket.socket, namespace: dict[str, Any], call: dict[str, Any], body: bytes, board: Board
 ) -> tuple[dict[str, str], bytes]:
     """One call; ``call`` has its limits beside what the question says."""
     watch = Stopwatch(call["limit_s"], call["wall_s"])
+
+    def pause(paused: bool) -> None:
+        CALL.pack_into(board, 0, time.monotonic(), watch.before_s, call["limit_s"], 0.0 if paused else call["wall_s"])
+
     own = {name: namespace.get(name) for name in call["ask"]}
     absent = [name for name in call["ask"] if name not in namespace]
     try:
         with watch:
+            pause(False)
             if call["kind"] == "answer":
                 reply = _packed(namespace[call["item"]], {})
             else:
@@ -197,6 +188,7 @@ def _call(
             return {"outcome": "out of memory"}, b""
         return {"outcome": "raised", "detail": _detail(error)}, b""
     finally:  # the next question of this fork may be about one of them
+        pause(True)
         namespace.update(own)
         for name in absent:
             namespace.pop(name, None)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,9 +160,10 @@ def wait_for_the_end_of(processes: list[psutil.Process]) -> None:
     """None of them runs in the end; whether somebody has buried them is not our concern."""
     end_s = time.monotonic() + 60
     for process in processes:
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < end_s, process
-            time.sleep(0.05)
+        with suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < end_s, process
+                time.sleep(0.05)
 
 
 def everything_written(course: Course) -> dict[str, bytes]:
@@ -196,6 +198,7 @@ def test_a_run_killed_three_times_and_started_again_writes_what_an_undisturbed_o
     running = start(course, classroom, jobs=2)
     while len(list(records.glob("*.json"))) < 12 and running.poll() is None:
         time.sleep(0.01)
+    assert running.poll() is None, running.communicate()
     helpers = psutil.Process(running.pid).children(recursive=True)
     workers = [child for child in psutil.Process(running.pid).children() if "spawn_main" in " ".join(child.cmdline())]
     running.kill()
