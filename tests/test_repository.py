@@ -27,6 +27,7 @@ TOP = {
     "stamp",
     "lms",
     "handout",
+    "gradescope",
 }
 COMMAND_LINE = {"cli", "cli_lms", "cli_release"}
 
