@@ -29,7 +29,7 @@ TOP = {
     "handout",
     "gradescope",
 }
-COMMAND_LINE = {"cli", "cli_lms", "cli_release"}
+COMMAND_LINE = {"cli", "cli_build", "cli_lms", "cli_release", "terminal"}
 
 OUR_FOLDERS = ["autograder", "qlab_helpers", "solutions", "notebooks", "tests", "benchmarks", ".ci"]
 BINARY = {".pyc", ".safetensors", ".png"}

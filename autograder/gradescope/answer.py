@@ -7,7 +7,6 @@ marked as plain text, because some of it is a student's.
 
 from typing import Any
 
-from autograder.report import format_points
 from autograder.results import CaseResult, ItemResult, Record
 
 VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")
@@ -51,8 +50,7 @@ def _walls(record: Record) -> dict[str, str]:
 def _remarks(record: Record) -> list[str]:
     lines = [f"Graded: {record.file}"]
     if record.written_max_score:
-        points = format_points(record.written_max_score)
-        lines.append(f"Written answers, up to {points} points more, are graded by people.")
+        lines.append(f"Written answers, up to {record.written_max_score:g} points more, are graded by people.")
     lines += [f"Left empty: {one.name}" for one in record.written.values() if not one.answered]
     lines += [f"Mended before grading, at no cost: {repair}" for repair in record.repairs]
     lines += [f"Cell {cell.index + 1} {cell.outcome}{_after(cell.message)}" for cell in record.cells]

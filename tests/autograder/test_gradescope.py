@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import jsonschema
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, writes_json
+from nbformat.v4 import new_notebook, writes_json
 
 from autograder.build import build
 from autograder.course import Course, CourseError, Limits
@@ -76,15 +76,18 @@ def container(package) -> Iterator[Container]:
         yield Container(package.content, Path(root))
 
 
-def with_function(course: Course, *sources: str) -> bytes:
+def solved_but(course: Course, scale_of: str = "") -> bytes:
+    """The solved notebook, with another cell in the place of that of ``scale_of``."""
     notebook = perfect_submission(course, LAB)
-    notebook.cells += [new_code_cell(source) for source in sources]
+    for cell in notebook.cells:
+        if scale_of and "def scale_of" in cell.source:
+            cell.source = scale_of
     return writes_json(notebook).encode()
 
 
 @pytest.fixture
 def solved(course) -> bytes:
-    return with_function(course)
+    return solved_but(course)
 
 
 def check(result: dict) -> dict:
@@ -134,7 +137,7 @@ def test_requirements_are_those_of_students_and_graders_with_one_version_each(co
 
 def test_scores_are_those_of_qlab_grade_and_hidden_cases_show_no_values(container, course, solved, qlab, tmp_path):
     """Solved and half done, each by the name that `qlab collect` would give."""
-    half = with_function(
+    half = solved_but(
         course, "def scale_of(tensor, bitwidth):\n    raise ValueError(f'seen {tensor.tolist()} {bitwidth}')"
     )
     notebooks = {"solved": solved, "half": half}
@@ -298,7 +301,7 @@ except OSError: pass
 def scale_of(tensor, bitwidth):
     raise ValueError("found " + repr(found) + f" as {{os.getuid()}}")
 """
-    result, log = container.grade({f"{LAB}.ipynb": with_function(course, spy)}, launcher=AS_IN_DOCKER)
+    result, log = container.grade({f"{LAB}.ipynb": solved_but(course, spy)}, launcher=AS_IN_DOCKER)
     tests = by_name(check(result))
     assert f"found [] as {STRANGER}" in tests["scale_of"]["output"], log
     assert (tests["quantize"]["score"], result["score"]) == (6.0, 7.0)
