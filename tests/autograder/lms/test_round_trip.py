@@ -1,8 +1,8 @@
 """A class goes from a system's zip through collect, grade and export to what that system documents that it takes.
 
 Canvas's round trip, with a written question marked in between, is in test_commands.py. Here are Moodle's, whose grading
-worksheet keeps its columns and whose feedback files lie in the folders of the submissions, and Gradescope's, which takes
-neither grades nor pages back: a table and folders for people.
+worksheet keeps its columns and whose feedback files lie in the folders of the submissions, and Gradescope's, which
+takes neither grades nor pages back: a table and folders for people.
 """
 
 import csv
