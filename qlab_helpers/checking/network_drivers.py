@@ -128,7 +128,8 @@ def observe_custom(
     rounded = torch.zeros(0)
     for tensor in tensors:
         observer(tensor.cpu())
-        rounded = rounding(tensor.cpu())
+        if tensor.isfinite().all():  # what an infinity becomes as an integer depends on the processor
+            rounded = rounding(tensor.cpu())
     scale, zero_point = observer.calculate_qparams()
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64), rounded
 

@@ -95,7 +95,7 @@ def cases(same: tuple, projected: tuple, wider: tuple) -> tuple[CaseRecipe, ...]
         CaseRecipe(
             "converted",
             lambda draw: block(draw, same, "converted"),
-            tests="Fused, prepared, shown the input and converted: all layers are int8, and the output is nearly the same.",
+            tests="Fused, prepared, shown the input and converted: all layers are int8, the output is nearly the same.",
             hint="int8 tensors cannot be added with a plus sign.",
             visible=False,
         ),

@@ -141,7 +141,7 @@ QAT = ItemRecipe(
         CaseRecipe(
             "from evaluation mode",
             lambda draw: trained(draw, 2, training=False),
-            tests="A model in evaluation mode, trained with two batches: int8 layers; the model given is left as it is.",
+            tests="A model in evaluation mode, trained with two batches: int8 layers; the model given stays as it is.",
             hint="Work on a copy in training mode: fuse, prepare, train, and convert in evaluation mode.",
         ),
         CaseRecipe(
