@@ -83,8 +83,8 @@ def use_block(
         sums = [one.activation_post_process for one in prepared.modules() if isinstance(one, tq.FloatFunctional)]
         ranges = [[one.min_val.item(), one.max_val.item()] for one in sums if one.min_val <= one.max_val]
         if step == "converted":
-            converted = tq.convert(prepared)
-            output, prepared = converted(x), converted
+            prepared = tq.convert(prepared)
+            output = prepared(x)
     return output, layers_of(prepared.module), torch.tensor(ranges).reshape(-1, 2)
 
 
@@ -109,8 +109,8 @@ def use_network(
     prepared = tq.prepare(network, plain_qconfig())
     with torch.no_grad():
         prepared(x)
-        converted = tq.convert(prepared)
-        return converted(x), layers_of(converted)
+        integers = tq.convert(prepared)
+        return integers(x), layers_of(integers)
 
 
 def observe_custom(
@@ -249,7 +249,7 @@ def _fused(model: nn.Module, x: torch.Tensor, step: str) -> tuple[Any, str]:
         model.fuse_model()
     elif step == "fused for training":
         model.train()
-        model.fuse_model(is_qat=True)
+        model.fuse_model(True)
     with torch.no_grad():
         return model.eval()(x), layers_of(model)
 

@@ -105,4 +105,9 @@ BASIC_BLOCK = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: 1 -> 2": "the constructor is given, and told the stride",
+        "3: 1 -> 0": "the constructor is given, and told the stride",
+        "10: self.bn2(self.conv2(out)), identity -> identity, self.bn2(self.conv2(out))": "a sum has no order",
+    },
 )

@@ -109,4 +109,9 @@ BOTTLENECK = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: 1 -> 2": "the constructor is given, and told the stride",
+        "3: 1 -> 0": "the constructor is given, and told the stride",
+        "11: self.bn3(self.conv3(out)), identity -> identity, self.bn3(self.conv3(out))": "a sum has no order",
+    },
 )

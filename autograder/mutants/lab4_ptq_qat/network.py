@@ -57,18 +57,13 @@ NETWORK = Bank(
             ("self.pool(self.stages(x))", "self.stages(x)"),
         ),
         wrong(
-            "stem not fused",
-            "Your fuse_model leaves out the stem: conv1, bn1 and relu.",
-            (f"        {GROUP}\n", ""),
-        ),
-        wrong(
             "ReLU of the stem not fused",
             "Your fuse_model leaves the stem's ReLU out; it belongs to the group.",
             ('["conv1", "bn1", "relu"]', '["conv1", "bn1"]'),
         ),
         wrong(
-            "stem fused as a copy",
-            "Your fuse_model makes a fused copy of the stem and drops it; say inplace=True.",
+            "stem not fused",
+            "Your fuse_model leaves the stem as it was; fuse conv1, bn1 and relu, and say inplace=True.",
             (", inplace=True", ""),
         ),
         wrong(
@@ -152,4 +147,8 @@ NETWORK = Bank(
             ("torch.flatten(x, 1)", "x"),
         ),
     ),
+    equivalent={
+        "3: 10 -> 11": "the constructor is given, and told the number of classes",
+        "3: 10 -> 9": "the constructor is given, and told the number of classes",
+    },
 )

@@ -225,4 +225,9 @@ OBSERVER = Bank(
             """,
         ),
     ),
+    equivalent={
+        "9: .item() -> nothing": "a tensor of one value does for a float",
+        "9: min_val.abs(), self.max_val -> max_val.abs(), self.min_val": "the larger of two in any order",
+        "9: .abs() -> nothing (2)": "where the largest value is negative, the smallest lies farther from zero",
+    },
 )

@@ -124,4 +124,8 @@ QAT = Bank(
             (PREPARE, "prepared = tq.prepare_qat(model.train(), qconfig)\n    prepared = prepared.to(device)"),
         ),
     ),
+    equivalent={
+        "2: device = next(model.parameters()).device -> pass": "the notebook's own device is the same CPU",
+        "5: .to(device) -> nothing": "on a CPU nothing has to move",
+    },
 )

@@ -149,4 +149,8 @@ QCONFIG = Bank(
             """,
         ),
     ),
+    equivalent={
+        "3: activation', torch.quint8, 0, 255), ('weight', torch.qint8, -127, 127 -> "
+        "weight', torch.qint8, -127, 127), ('activation', torch.quint8, 0, 255": "both are given by name, in any order",
+    },
 )
