@@ -556,8 +556,8 @@ report_metrics(refused_combinations=refused)
 # %% tags=["skip-execution"]
 SCRATCH = device.type == "cuda" and not FAST
 DEEP = device.type == "cuda" and not FAST
-EPOCHS = 1 if FAST else 40 if DEEP else 10
-ABLATION_EPOCHS = 1 if FAST else 10 if device.type == "cuda" else 4
+EPOCHS = 2 if FAST else 40 if DEEP else 10
+ABLATION_EPOCHS = 2 if FAST else 10 if device.type == "cuda" else 4
 
 train_set = load_cifar10("train", limit=3072 if FAST else None)
 test_set = load_cifar10("test", limit=1000 if FAST else None)
@@ -611,7 +611,8 @@ def train_model(
 ) -> dict[str, list[float]]:
     """Train with SGD and momentum; returns the curves of the run. The model has then the weights of its best epoch."""
     seed_everything(0)
-    loader = ImageLoader(fitting.take(images), 128, shuffle=True, augment=augment, device=device)
+    batch_size = 32 if FAST else 128  # few images still make some steps
+    loader = ImageLoader(fitting.take(images), batch_size, shuffle=True, augment=augment, device=device)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=learning_rate, momentum=0.9, nesterov=True, weight_decay=weight_decay
     )
@@ -843,7 +844,7 @@ for name, module in models["PTQ"].named_modules():
     if hasattr(module, "scale") and hasattr(module, "weight"):
         weight_shift = round(-math.log2(module.weight().q_scale()))
         output_shift = round(-math.log2(module.scale))
-        print(f"{name:26s} {module._get_name():22s} weight 2**-{weight_shift}, output 2**-{output_shift}")
+        print(f"{name:28s} {module._get_name():20s} weight 2**-{weight_shift}, output 2**-{output_shift}")
 
 # %% [markdown]
 # ## ResNet-50: what can be said without training it
