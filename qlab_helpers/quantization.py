@@ -6,7 +6,7 @@ warnings of these calls are kept from students, who can do nothing about them; a
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -14,7 +14,18 @@ from torch import nn
 
 try:
     from torch.ao import quantization as _ao
-    from torch.ao.quantization import MinMaxObserver, MovingAverageMinMaxObserver, QConfig, QuantWrapper
+    from torch.ao.nn.intrinsic.qat import freeze_bn_stats
+    from torch.ao.nn.quantized import FloatFunctional
+    from torch.ao.quantization import (
+        DeQuantStub,
+        FakeQuantize,
+        MinMaxObserver,
+        MovingAverageMinMaxObserver,
+        QConfig,
+        QuantStub,
+        QuantWrapper,
+        disable_observer,
+    )
 except ImportError as error:
     raise ImportError(
         f"torch {torch.__version__} has no torch.ao.quantization any more, which this lab needs; "
@@ -22,39 +33,69 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "DeQuantStub",
+    "FakeQuantize",
+    "FloatFunctional",
     "MinMaxObserver",
     "MovingAverageMinMaxObserver",
     "QConfig",
+    "QuantStub",
     "QuantWrapper",
     "convert",
+    "disable_observer",
+    "freeze_bn_stats",
     "fuse_modules",
+    "fuse_modules_qat",
     "prepare",
+    "prepare_qat",
 ]
 
 #: Beginnings of the messages that are kept back, as regular expressions.
 DEPRECATIONS = ("torch.ao.quantization is deprecated", "torch.quantize_per_tensor")
 
 
-def fuse_modules(model: nn.Module, groups: Sequence[Sequence[str]]) -> nn.Module:
-    """A copy of ``model`` (in eval mode) in which each group of layers, by name, is one: convolution, norm, ReLU."""
+def fuse_modules(model: nn.Module, groups: Sequence[Sequence[str]], *, inplace: bool = False) -> nn.Module:
+    """``model`` (in eval mode) with each group of layers, by name, made one: convolution, norm, ReLU.
+
+    A copy, unless ``inplace``. The norm is computed into the convolution's weights; an ``AssertionError`` of torch says
+    so when the model is in training mode.
+    """
     with _without_deprecations():
-        return _ao.fuse_modules(model, [list(group) for group in groups])
+        return _ao.fuse_modules(model, [list(group) for group in groups], inplace=inplace)
+
+
+def fuse_modules_qat(model: nn.Module, groups: Sequence[Sequence[str]], *, inplace: bool = False) -> nn.Module:
+    """The same for quantization-aware training (model in training mode): each group is one, and keeps its norm."""
+    with _without_deprecations():
+        return _ao.fuse_modules_qat(model, [list(group) for group in groups], inplace=inplace)
 
 
 def prepare(model: nn.Module, qconfig: QConfig) -> nn.Module:
     """A copy of ``model`` (in eval mode) that observes: run calibration images through it, then ``convert`` it."""
-    model.qconfig = qconfig
-    try:
-        with _without_deprecations():
-            return _ao.prepare(model)
-    finally:
-        del model.qconfig
+    return _prepared(_ao.prepare, model, qconfig)
+
+
+def prepare_qat(model: nn.Module, qconfig: QConfig) -> nn.Module:
+    """A copy of ``model`` (in training mode) that rounds weights and activations as int8 will: train, then ``convert``.
+
+    What is new in it lies on the CPU, wherever ``model`` is. torch raises ``AssertionError`` for a model in eval mode.
+    """
+    return _prepared(_ao.prepare_qat, model, qconfig)
 
 
 def convert(prepared: nn.Module) -> nn.Module:
     """A copy of a prepared and calibrated model that computes in int8. It runs on the CPU only."""
     with _without_deprecations():
         return _ao.convert(prepared)
+
+
+def _prepared(how: Callable[[nn.Module], nn.Module], model: nn.Module, qconfig: QConfig) -> nn.Module:
+    model.qconfig = qconfig
+    try:
+        with _without_deprecations():
+            return how(model)
+    finally:
+        del model.qconfig
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from qlab_helpers.checking import network_drivers as networks
+
 
 def observe(observer_class: Callable, options: tuple, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any, Any]:
     """Scale and zero point of ``observer_class(*options)`` after ``tensors``, and what the last of these came out as.
@@ -44,7 +46,23 @@ def observe_power_of_two(
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64)
 
 
-DRIVERS: Mapping[str, Callable] = MappingProxyType({one.__name__: one for one in (observe, observe_power_of_two)})
+#: By name; those for whole networks have a file of their own.
+DRIVERS: Mapping[str, Callable] = MappingProxyType(
+    {
+        one.__name__: one
+        for one in (
+            observe,
+            observe_power_of_two,
+            networks.observe_custom,
+            networks.use_block,
+            networks.use_network,
+            networks.describe_qconfig,
+            networks.show_batches,
+            networks.quantize_after_training,
+            networks.quantize_while_training,
+        )
+    }
+)
 
 
 def apply(driver: str, subject: Callable, arguments: Sequence[Any]) -> Any:

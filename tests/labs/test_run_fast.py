@@ -29,6 +29,11 @@ def lab3(tmp_path_factory) -> LabRun:
     return run_lab(load_course(), "lab3_observers", fast=True, out=tmp_path_factory.mktemp("lab3"))
 
 
+@pytest.fixture(scope="module")
+def lab4(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab4_ptq_qat", fast=True, out=tmp_path_factory.mktemp("lab4"))
+
+
 def test_sizes_of_lab_1_are_those_published(lab1):
     sizes = [
         round(lab1.figures[name], 2) for name in ("fp32_mib", "kmeans_8bit_mib", "kmeans_4bit_mib", "kmeans_2bit_mib")
@@ -73,3 +78,27 @@ def test_observers_of_lab_3_agree_with_torchs(lab3):
 def test_power_of_two_model_has_a_quarter_of_the_size_and_computes_the_formula(lab3):
     assert math.isclose(lab3.figures["fp32_mb"] / lab3.figures["quantized_mb"], 4, rel_tol=0.03)
     assert (lab3.figures["linear_least_difference"], lab3.figures["linear_most_difference"]) in ((0, 0), (0, 1))
+
+
+def test_fused_network_of_lab_4_is_the_same_without_norms(lab4):
+    assert lab4.figures["fusion_change"] < 1e-3
+    assert lab4.figures["norms_left"] == 0
+
+
+def test_sizes_of_resnet50_are_those_published(lab4):
+    assert math.isclose(lab4.figures["resnet50_fp32_mb"], 94.41, abs_tol=0.05)
+    assert math.isclose(lab4.figures["resnet50_fp32_mib"], 90.03, abs_tol=0.05)
+    assert math.isclose(lab4.figures["resnet50_ptq_mb"], 23.66, abs_tol=0.15)
+
+
+def test_integer_networks_of_lab_4_are_as_good_as_their_kind_can_be(lab4):
+    figures = lab4.figures
+    assert figures["network_accuracy"] > 80
+    assert abs(figures["ptq_drop"]) < 5
+    assert figures["qat_accuracy"] > figures["ptq_accuracy"] - max(1.0, figures["qat_spread"])
+    assert figures["uncalibrated_accuracy"] < figures["ptq_accuracy"] - 10
+
+
+def test_ablation_of_lab_4_has_a_row_for_each_ingredient(lab4):
+    assert len(lab4.figures["ablation"]) == 6
+    assert len(set(lab4.figures["ablation"].values())) > 1
