@@ -6,7 +6,7 @@ warnings of these calls are kept from students, who can do nothing about them; a
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 
 import torch
@@ -14,7 +14,14 @@ from torch import nn
 
 try:
     from torch.ao import quantization as _ao
-    from torch.ao.quantization import MinMaxObserver, MovingAverageMinMaxObserver, QConfig, QuantWrapper
+    from torch.ao.quantization import (
+        DeQuantStub,
+        MinMaxObserver,
+        MovingAverageMinMaxObserver,
+        QConfig,
+        QuantStub,
+        QuantWrapper,
+    )
 except ImportError as error:
     raise ImportError(
         f"torch {torch.__version__} has no torch.ao.quantization any more, which this lab needs; "
@@ -22,17 +29,26 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "DeQuantStub",
     "MinMaxObserver",
     "MovingAverageMinMaxObserver",
     "QConfig",
+    "QuantStub",
     "QuantWrapper",
     "convert",
+    "default_backend",
     "fuse_modules",
+    "get_default_qconfig",
     "prepare",
+    "quantize_dynamic",
 ]
 
 #: Beginnings of the messages that are kept back, as regular expressions.
-DEPRECATIONS = ("torch.ao.quantization is deprecated", "torch.quantize_per_tensor")
+DEPRECATIONS = (
+    "torch.ao.quantization is deprecated",
+    "torch.quantize_per_tensor",
+    "Please use quant_min and quant_max",  # said by torch's own QConfigs about themselves
+)
 
 
 def fuse_modules(model: nn.Module, groups: Sequence[Sequence[str]]) -> nn.Module:
@@ -55,6 +71,28 @@ def convert(prepared: nn.Module) -> nn.Module:
     """A copy of a prepared and calibrated model that computes in int8. It runs on the CPU only."""
     with _without_deprecations():
         return _ao.convert(prepared)
+
+
+def quantize_dynamic(
+    model: nn.Module, layers: Set[type[nn.Module] | str], dtype: torch.dtype = torch.qint8
+) -> nn.Module:
+    """A copy of ``model`` (in eval mode) in which ``layers``, given by their type or name, have integer weights.
+
+    Their inputs are quantized while the model runs, with a scale of their own for each call. torch does this for linear
+    and recurrent layers; other types are left as they are.
+    """
+    with _without_deprecations():
+        return _ao.quantize_dynamic(model, set(layers), dtype=dtype)
+
+
+def get_default_qconfig(backend: str) -> QConfig:
+    """torch's QConfig for static quantization on ``backend``: "x86", "fbgemm", "onednn" or "qnnpack" (ARM)."""
+    return _ao.get_default_qconfig(backend)
+
+
+def default_backend() -> str:
+    """The backend whose integer kernels suit this machine: "x86", or "qnnpack" on ARM."""
+    return "x86" if "x86" in torch.backends.quantized.supported_engines else "qnnpack"
 
 
 @contextmanager

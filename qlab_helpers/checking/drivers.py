@@ -1,8 +1,8 @@
 """How a graded class is tried: plain functions that make an object of it, use it, and return plain values.
 
-A function is called with a case's arguments; a class has to be made, fed and asked. An item that grades a class names
-one of these as its ``driver``. It is given the student's class and the case's arguments, and what it returns is judged
-as a function's result is. It runs where the class is: in the notebook, or in the sandbox, where nothing that it returns
+A function is called with a case's arguments; a class has to be made, fed and asked, and a function of a whole network
+has to be given one (``network_drivers``). An item that grades such a thing names one of these as its ``driver``. It is
+given what the student wrote and the case's arguments, and what it returns is judged as a function's result is. It runs where the class is: in the notebook, or in the sandbox, where nothing that it returns
 is believed more than any other value. So it holds no expected value and decides nothing.
 """
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from qlab_helpers.checking import network_drivers as network
 
 
 def observe(observer_class: Callable, options: tuple, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any, Any]:
@@ -44,7 +46,19 @@ def observe_power_of_two(
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64)
 
 
-DRIVERS: Mapping[str, Callable] = MappingProxyType({one.__name__: one for one in (observe, observe_power_of_two)})
+DRIVERS: Mapping[str, Callable] = MappingProxyType(
+    {
+        one.__name__: one
+        for one in (
+            observe,
+            observe_power_of_two,
+            network.quantize_dynamic,
+            network.quantize_static,
+            network.name_modules,
+            network.save_network,
+        )
+    }
+)
 
 
 def apply(driver: str, subject: Callable, arguments: Sequence[Any]) -> Any:
