@@ -2,8 +2,9 @@
 
 A function is called with a case's arguments; a class has to be made, fed and asked, and a function of a whole network
 has to be given one (``network_drivers``). An item that grades such a thing names one of these as its ``driver``. It is
-given what the student wrote and the case's arguments, and what it returns is judged as a function's result is. It runs where the class is: in the notebook, or in the sandbox, where nothing that it returns
-is believed more than any other value. So it holds no expected value and decides nothing.
+given what the student wrote and the case's arguments, and what it returns is judged as a function's result is. It runs
+where the student's code is: in the notebook, or in the sandbox, where nothing that it returns is believed more than any
+other value. So it holds no expected value and decides nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence

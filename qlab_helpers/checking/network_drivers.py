@@ -129,7 +129,7 @@ def _enlarged(images: torch.Tensor) -> torch.Tensor:
 def _kinds(network: nn.Module) -> str:
     """The layers with packed integer weights, in order: their names, torch's names of their kinds, their dtype."""
     packed = [(name, module) for name, module in network.named_modules() if callable(getattr(module, "weight", None))]
-    kinds = [f"{name} {type(module).__module__.split('.')[-2]}.{type(module).__name__}" for name, module in packed]
+    kinds = [f"{name} {repr(module).partition('(')[0]}" for name, module in packed]
     dtypes = [str(module.weight().dtype).removeprefix("torch.") for _, module in packed]
     return ", ".join(f"{kind} {dtype}" for kind, dtype in zip(kinds, dtypes, strict=True))
 

@@ -1,6 +1,6 @@
 """LeNet for MNIST as a report of a course on deployment prints it: three 5x5 convolutions, two linear layers.
 
-61,706 parameters, 0.2354 MiB in fp32; a saved state dict takes 0.25 MB. About 416,520 multiply-accumulates an image. The
+61,706 parameters, 246,824 bytes in fp32; a saved state dict takes 0.25 MB. 416,520 multiply-accumulates an image. The
 images are 28x28 and are padded to 32x32, so that the third convolution leaves one pixel. Average pooling has no
 parameters here, unlike in the original. The report's figures on MNIST: 97.19 % in fp32, 95.70 % in int8.
 Source: LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998 (LeNet-5).
@@ -23,9 +23,7 @@ class LeNet(nn.Module):
     and back. ``channels``, ``hidden`` and ``classes`` make a smaller or larger network of the same form.
     """
 
-    def __init__(
-        self, channels: tuple[int, int, int] = CHANNELS, hidden: int = HIDDEN, classes: int = 10
-    ) -> None:
+    def __init__(self, channels: tuple[int, int, int] = CHANNELS, hidden: int = HIDDEN, classes: int = 10) -> None:
         super().__init__()
         first, second, third = channels
         self.quant = QuantStub()

@@ -229,9 +229,9 @@ print("as scales, zero points and the names of new entries are saved, too")
 #    code that will compute with them, so choose it first: `torch.backends.quantized.engine = backend`.
 #
 # The recipes of the backends differ. "x86" and "fbgemm" have a scale for each output channel of a weight, and use only
-# 7 of 8 bits of the activations, since on older processors the sum of two products of 8 bits overflows its 16. "qnnpack",
-# for ARM, has one scale for each weight and 8 bits. (On ARM there is no engine "x86", so there some cases of the check
-# cannot run; the grader is an x86 machine.)
+# 7 of 8 bits of the activations, since on older processors the sum of two products of 8 bits overflows its 16.
+# "qnnpack", for ARM, has one scale for each weight and 8 bits. (On ARM there is no engine "x86", so there some cases of
+# the check cannot run; the grader is an x86 machine.)
 
 
 # %% solution="quantize_static_model"
@@ -292,9 +292,191 @@ plt.show()
 # Look at the printed model: every integer layer has a scale and a zero point, one and the same for all images. Why is
 # the file a little more than a quarter of fp32's? Every output channel has a scale and a zero point of its own.
 #
+# ## The detective question
+#
+# A report quantized this network in both ways. For fp32 and dynamic it measured 97.19 % each. Its static model printed
+# itself as
+#
+# ```
+# (quant): Quantize(scale=tensor([1.]), zero_point=tensor([0]), dtype=torch.quint8)
+# (features): Sequential(
+#   (0): QuantizedConv2d(1, 6, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
+#   (3): QuantizedConv2d(6, 16, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
+#   (6): QuantizedConv2d(16, 120, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
+# (classifier): Sequential(
+#   (0): QuantizedLinear(in_features=120, out_features=84, scale=1.0, zero_point=0, ...)
+#   (2): QuantizedLinear(in_features=84, out_features=10, scale=1.0, zero_point=0, ...)
+# ```
+#
+# and had 95.70 %, 1.5 points less. The report explains: static quantization quantizes the activations as well, and so
+# it introduces more error. Yours does the same. What does it lose?
+#
+# ### find_unit_scales (8 points)
+#
+# First a tool that looks for the symptom. In a converted model every module that puts out integers has the attributes
+# `scale` and `zero_point`: numbers, or tensors of one value in `quant`. All others have neither. Which modules have a
+# scale of exactly 1.0 **and** a zero point of 0?
+
+
+# %% solution="find_unit_scales"
+def find_unit_scales(model: nn.Module) -> list[str]:
+    """Names of the modules whose scale is 1.0 and whose zero point is 0, in the order of model.named_modules().
+
+    Args:
+        model: converted by static quantization, or still fp32 (then there is none).
+
+    Returns:
+        names as named_modules() gives them, such as ["quant", "features.0"].
+    """
+    ### BEGIN SOLUTION
+    found = []
+    for name, module in model.named_modules():
+        if hasattr(module, "scale") and float(module.scale) == 1.0 and int(module.zero_point) == 0:
+            found.append(name)
+    return found
+    ### END SOLUTION
+
+
+# %% check="find_unit_scales" points=8
+check(find_unit_scales)
+
+# %% [markdown]
+# ### Reproduce it
+#
+# Find a way to make such a model: `tq` has no function that sets all scales to 1.0, so one of the steps above must have
+# gone wrong. Write down how; this function is not graded, but you will need its figures for the question below. Read
+# what PyTorch prints when you run the cell after it.
+
+
+# %% solution="quantize_as_reported"
+def quantize_as_reported(model: nn.Module, backend: str = "x86") -> nn.Module:
+    """A static model like the report's: every scale 1.0, every zero point 0."""
+    ### BEGIN SOLUTION
+    return quantize_static_model(model, [], backend)
+    ### END SOLUTION
+
+
+# %% tags=["skip-execution"]
+models["as reported"] = quantize_as_reported(model, BACKEND)
+accuracy["as reported"] = evaluate(models["as reported"], test_loader)
+suspects = {name: find_unit_scales(models[name]) for name in ("static", "as reported")}
+for name, found in suspects.items():
+    print(f"{name:12s} {accuracy[name]:.2f} %, unit scales: {', '.join(found) or 'nothing'}")
+report_metrics(
+    as_reported_accuracy=accuracy["as reported"],
+    as_reported_drop=accuracy["fp32"] - accuracy["as reported"],
+    unit_scales=len(suspects["as reported"]),
+    unit_scales_when_calibrated=len(suspects["static"]),
+)
+
+# %% [markdown]
+# ### What the integers look like
+#
+# The same images, and the integers that three modules put out, in both models. How many of the 256 are used?
+
+# %%
+SHOWN = ("quant", "features.0", "classifier.0")
+
+
+@torch.inference_mode()
+def integer_outputs(model: nn.Module, images: torch.Tensor, names: tuple[str, ...] = SHOWN) -> dict[str, torch.Tensor]:
+    """The integers that modules of a static model put out for images, by name: flat uint8 tensors."""
+    seen: dict[str, torch.Tensor] = {}
+    hooks = [
+        model.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: seen.update({name: output.int_repr().flatten()})
+        )
+        for name in names
+    ]
+    model(images)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+# %% tags=["skip-execution"]
+images, _ = next(iter(test_loader))
+integers_used = {}
+figure, axes = plt.subplots(2, len(SHOWN), figsize=(11, 4.4), layout="constrained")
+for row, name in zip(axes, ("static", "as reported"), strict=True):
+    outputs = integer_outputs(models[name], images)
+    integers_used[name] = {place: len(values.unique()) for place, values in outputs.items()}
+    for ax, (place, values) in zip(row, outputs.items(), strict=True):
+        ax.bar(range(256), torch.bincount(values.long(), minlength=256).numpy(), width=1.0)
+        ax.set(yscale="log", title=f"{name}, {place}: {integers_used[name][place]} integers", xlim=(-3, 258))
+plt.show()
+report_metrics(integers_used=integers_used)
+
+# %% [markdown]
+# ### Short question (2 points)
+#
+# The pixels of our images lie between 0 and 1. What becomes of them in `quant`, `quint8` with scale 1.0 and zero
+# point 0?
+#
+# - a. They all become 0.
+# - b. Each becomes 0 or 1: the image is black and white without greys.
+# - c. They saturate at 255.
+# - d. Nothing happens to them, as `dequant` divides by the same scale.
+
+# %% solution="answer_scale_of_one"
+### BEGIN SOLUTION
+answer_scale_of_one = "b"
+### END SOLUTION
+
+# %% check="answer_scale_of_one" points=2
+check_answer("answer_scale_of_one", answer_scale_of_one)
+
+# %% [markdown]
+# ### Written question: the case (10 points)
+#
+# Write up the case, with your own figures: the **symptom**, how you **reproduced** it, the **cause**, how you
+# **mended** it and how you know that it is mended. Is the report's explanation right? And why does a network with all
+# scales at 1.0 still recognize so many digits?
+
+# %% [markdown] written="question_detective" points=10
+# Your answer:
+#
+# ### BEGIN SOLUTION
+# For example (figures depend on the run):
+#
+# *Symptom*: every module of the static model, even `quant`, has scale 1.0 and zero point 0. Real ranges never give the
+# same round scale six times. `find_unit_scales` names all six.
+#
+# *Reproduced* by preparing and converting with no image in between (an empty loader): the same scales, and an accuracy
+# clearly below fp32's, while PyTorch warns "must run observer before calling calculate_qparams".
+#
+# *Cause*: calibration was left out. 1.0 and 0 are what an observer returns that never saw anything; Lab 3 chose the
+# same for undefined ranges. Converting does not fail on it.
+#
+# *Mended* by running the calibration images between prepare and convert. Proof: `find_unit_scales` finds nothing, the
+# histograms use about 128 integers in place of a handful, and the accuracy is fp32's within 0.3 points.
+#
+# *The explanation* is wrong: the activations of the mended model are quantized too and cost next to nothing. What cost
+# 1.5 points were steps of 1.0.
+#
+# *Why it still works*: the weights have right scales, since they are observed when the model is converted, without any
+# image. Pixels become 0 or 1, a digit in black and white is still that digit; later activations are rounded to whole
+# numbers, and those of several units keep an order. Negative logits become 0, but the largest is positive.
+#
+# === BEGIN MARK SCHEME ===
+#
+# - 2 points: symptom: scale 1.0 and zero point 0 in all modules (1), and why this cannot come from data (1).
+# - 2 points: reproduced, with the accuracy of one's own run.
+# - 2 points: cause: prepared and converted without calibration (1); 1.0 and 0 are the observers' defaults (1).
+# - 2 points: mended: calibrated between prepare and convert (1), shown by accuracy or scales before and after (1).
+# - 1 point: the report's explanation refuted with a figure: a calibrated static model quantizes activations, too.
+# - 1 point: a reason why so much is still recognized: black and white pixels, weights rightly scaled, order of the
+#   largest values kept.
+#
+# "Calibrated after convert" as the way to mend it: no point for mending.
+#
+# === END MARK SCHEME ===
+# ### END SOLUTION
+
+# %% [markdown]
 # ### How many images does it take?
 #
-# Few. Below, the first 1, 10, 100 and 1000 training images calibrate, and none at all: what does the last one say?
+# Few. Below, none, 1, 10, 100 and 1000 training images calibrate.
 
 # %% tags=["skip-execution"]
 by_images = {}
@@ -333,192 +515,10 @@ file = io.BytesIO()
 torch.save(models["static"].state_dict(), file)
 file.seek(0)
 deployed = load_static_model(file, BACKEND)
-images, _ = next(iter(test_loader))
 with torch.inference_mode():
     deployed_equal = torch.equal(deployed(images), models["static"](images))
 print("the deployed model gives the same outputs, to the bit:", deployed_equal)
 report_metrics(deployed_equal=deployed_equal)
-
-# %% [markdown]
-# ## The detective question
-#
-# A report quantized this network in both ways. For fp32 and dynamic it measured 97.19 % each. Its static model printed
-# itself as
-#
-# ```
-# (quant): Quantize(scale=tensor([1.]), zero_point=tensor([0]), dtype=torch.quint8)
-# (features): Sequential(
-#   (0): QuantizedConv2d(1, 6, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
-#   (3): QuantizedConv2d(6, 16, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
-#   (6): QuantizedConv2d(16, 120, kernel_size=(5, 5), stride=(1, 1), scale=1.0, zero_point=0)
-# (classifier): Sequential(
-#   (0): QuantizedLinear(in_features=120, out_features=84, scale=1.0, zero_point=0, ...)
-#   (2): QuantizedLinear(in_features=84, out_features=10, scale=1.0, zero_point=0, ...)
-# ```
-#
-# and had 95.70 %, 1.5 points less. The report explains: static quantization quantizes the activations as well, and so
-# it introduces more error. Yours does the same. What does it lose?
-#
-# ### find_uncalibrated (8 points)
-#
-# First a tool that looks for the symptom. In a converted model every module that puts out integers has the attributes
-# `scale` and `zero_point`: numbers, or tensors of one value in `quant`. All others have neither. Which modules have a
-# scale of exactly 1.0 **and** a zero point of 0?
-
-
-# %% solution="find_uncalibrated"
-def find_uncalibrated(model: nn.Module) -> list[str]:
-    """Names of the modules whose scale is 1.0 and whose zero point is 0, in the order of model.named_modules().
-
-    Args:
-        model: converted by static quantization, or still fp32 (then there is none).
-
-    Returns:
-        names as named_modules() gives them, such as ["quant", "features.0"].
-    """
-    ### BEGIN SOLUTION
-    found = []
-    for name, module in model.named_modules():
-        if hasattr(module, "scale") and float(module.scale) == 1.0 and int(module.zero_point) == 0:
-            found.append(name)
-    return found
-    ### END SOLUTION
-
-
-# %% check="find_uncalibrated" points=8
-check(find_uncalibrated)
-
-# %% [markdown]
-# ### Reproduce it
-#
-# Find a way to make such a model: `tq` has no function that sets all scales to 1.0, so one of the steps above must have
-# gone wrong. Write down how; this function is not graded, but you will need its figures for the question below. Read
-# what PyTorch prints when you run the cell after it.
-
-
-# %% solution="quantize_as_reported"
-def quantize_as_reported(model: nn.Module, backend: str = "x86") -> nn.Module:
-    """A static model like the report's: every scale 1.0, every zero point 0."""
-    ### BEGIN SOLUTION
-    return quantize_static_model(model, [], backend)
-    ### END SOLUTION
-
-
-# %% tags=["skip-execution"]
-models["as reported"] = quantize_as_reported(model, BACKEND)
-accuracy["as reported"] = evaluate(models["as reported"], test_loader)
-suspects = {name: find_uncalibrated(models[name]) for name in ("static", "as reported")}
-for name, found in suspects.items():
-    print(f"{name:12s} {accuracy[name]:.2f} %, uncalibrated: {', '.join(found) or 'nothing'}")
-report_metrics(
-    uncalibrated_accuracy=accuracy["as reported"],
-    uncalibrated_drop=accuracy["fp32"] - accuracy["as reported"],
-    uncalibrated_modules=len(suspects["as reported"]),
-    uncalibrated_modules_when_calibrated=len(suspects["static"]),
-)
-
-# %% [markdown]
-# ### What the integers look like
-#
-# The same images, and the integers that three modules put out, in both models. How many of the 256 are used?
-
-# %%
-SHOWN = ("quant", "features.0", "classifier.0")
-
-
-@torch.inference_mode()
-def integer_outputs(model: nn.Module, images: torch.Tensor, names: tuple[str, ...] = SHOWN) -> dict[str, torch.Tensor]:
-    """The integers that modules of a static model put out for images, by name: flat uint8 tensors."""
-    seen: dict[str, torch.Tensor] = {}
-    hooks = [
-        model.get_submodule(name).register_forward_hook(
-            lambda module, inputs, output, name=name: seen.update({name: output.int_repr().flatten()})
-        )
-        for name in names
-    ]
-    model(images)
-    for hook in hooks:
-        hook.remove()
-    return seen
-
-
-# %% tags=["skip-execution"]
-integers_used = {}
-figure, axes = plt.subplots(2, len(SHOWN), figsize=(11, 4.4), layout="constrained")
-for row, name in zip(axes, ("static", "as reported"), strict=True):
-    outputs = integer_outputs(models[name], images)
-    integers_used[name] = {place: len(values.unique()) for place, values in outputs.items()}
-    for ax, (place, values) in zip(row, outputs.items(), strict=True):
-        ax.bar(range(256), torch.bincount(values.long(), minlength=256).numpy(), width=1.0)
-        ax.set(yscale="log", title=f"{name}, {place}: {integers_used[name][place]} integers", xlim=(-3, 258))
-plt.show()
-report_metrics(integers_used=integers_used)
-
-# %% [markdown]
-# ### Short question (2 points)
-#
-# The pixels of our images lie between 0 and 1. What becomes of them in `quant`, `quint8` with scale 1.0 and zero
-# point 0?
-#
-# - a. They all become 0.
-# - b. Each becomes 0 or 1: the image is black and white without greys.
-# - c. They saturate at 255.
-# - d. Nothing happens to them, as `dequant` divides by the same scale.
-
-# %% solution="answer_scale_of_one"
-### BEGIN SOLUTION
-answer_scale_of_one = "b"
-### END SOLUTION
-
-# %% check="answer_scale_of_one" points=2
-check_answer("answer_scale_of_one", answer_scale_of_one)
-
-# %% [markdown]
-# ### Written question: the case (10 points)
-#
-# Write up the case, with your own figures: the **symptom**, how you **reproduced** it, the **cause**, how you **mended**
-# it and how you know that it is mended. Is the report's explanation right? And why does a network with all scales at 1.0
-# still recognize so many digits?
-
-# %% [markdown] written="question_detective" points=10
-# Your answer:
-#
-# ### BEGIN SOLUTION
-# For example (figures depend on the run):
-#
-# *Symptom*: every module of the static model, even `quant`, has scale 1.0 and zero point 0. Real ranges never give the
-# same round scale six times. `find_uncalibrated` names all six.
-#
-# *Reproduced* by preparing and converting with no image in between (an empty loader): the same scales, and an accuracy
-# clearly below fp32's, while PyTorch warns "must run observer before calling calculate_qparams".
-#
-# *Cause*: calibration was left out. 1.0 and 0 are what an observer returns that never saw anything; Lab 3 chose the same
-# for undefined ranges. Converting does not fail on it.
-#
-# *Mended* by running the calibration images between prepare and convert. Proof: `find_uncalibrated` finds nothing, the
-# histograms use about 128 integers in place of a handful, and the accuracy is fp32's within 0.3 points.
-#
-# *The explanation* is wrong: the activations of the mended model are quantized too and cost next to nothing. What cost
-# 1.5 points were steps of 1.0.
-#
-# *Why it still works*: the weights have right scales, since they are observed when the model is converted, without any
-# image. Pixels become 0 or 1, a digit in black and white is still that digit; later activations are rounded to whole
-# numbers, and those of several units keep an order. Negative logits become 0, but the largest is positive.
-#
-# === BEGIN MARK SCHEME ===
-#
-# - 2 points: symptom: scale 1.0 and zero point 0 in all modules (1), and why this cannot come from data (1).
-# - 2 points: reproduced, with the accuracy of one's own run.
-# - 2 points: cause: prepared and converted without calibration (1); 1.0 and 0 are the observers' defaults (1).
-# - 2 points: mended: calibrated between prepare and convert (1), shown by accuracy or scales before and after (1).
-# - 1 point: the report's explanation refuted with a figure: a calibrated static model quantizes activations, too.
-# - 1 point: a reason why so much is still recognized: black and white pixels, weights rightly scaled, order of the
-#   largest values kept.
-#
-# "Calibrated after convert" as the way to mend it: no point for mending.
-#
-# === END MARK SCHEME ===
-# ### END SOLUTION
 
 # %% [markdown]
 # ## Speed
@@ -725,12 +725,12 @@ report_metrics(conv_speedup=conv_speedup, linear_speedup=linear_speedup)
 # For example (figures depend on the machine):
 #
 # *Why not here*: LeNet has 0.42 million multiply-accumulates an image; a core does some ten thousand million in a
-# second, so that the arithmetic takes a few tens of microseconds. Each call of a layer costs a few microseconds whatever
-# it computes: Python, the choice of a kernel, memory for the output. int8 shortens the arithmetic only, and adds two
-# calls of its own, `quant` and `dequant`, which cost more than the last linear layer. Convolutions of 1 or 6 input channels
-# do not even fill the vector units: int8 instructions multiply four neighbouring channels at a time, and the rest is
-# padding. Dynamic quantization touches only the two linear layers, 2.6 % of the multiplications, and has to look for
-# the range of each input anew.
+# second, so that the arithmetic takes a few tens of microseconds. Each call of a layer costs a few microseconds
+# whatever it computes: Python, the choice of a kernel, memory for the output. int8 shortens the arithmetic only, and
+# adds two calls of its own, `quant` and `dequant`, which cost more than the last linear layer. Convolutions of 1 or 6
+# input channels do not even fill the vector units: int8 instructions multiply four neighbouring channels at a time, and
+# the rest is padding. Dynamic quantization touches only the two linear layers, 2.6 % of the multiplications, and has to
+# look for the range of each input anew.
 #
 # *Where it is*: where there is much arithmetic in one call, or much weight to be read: convolutions of many channels
 # (in our plot from some tens of channels on), linear layers of many features, whose weights do not fit the cache any
@@ -745,8 +745,8 @@ report_metrics(conv_speedup=conv_speedup, linear_speedup=linear_speedup)
 #
 # === BEGIN MARK SCHEME ===
 #
-# - 3 points: fixed cost of a call against little arithmetic (2), with a figure of one's own, such as layers or one image
-#   against many (1).
+# - 3 points: fixed cost of a call against little arithmetic (2), with a figure of one's own, such as layers or one
+#   image against many (1).
 # - 2 points: what quantization adds: quant and dequant, or the search for ranges of the dynamic layers (1 each).
 # - 3 points: where it is faster: large layers, with one's own figures (1); why: more arithmetic in a call, a quarter of
 #   the memory traffic, int8 instructions (1 each for two of them).
@@ -774,9 +774,9 @@ print(f"dynamic, time against fp32           1.02        {one['dynamic'][1000] /
 print(f"static, time against fp32            1.01        {one['static'][1000] / one['fp32'][1000]:.2f}")
 
 # %% [markdown]
-# Sizes differ by some hundred bytes, as PyTorch's files have changed. The report's images were normalized to a mean of 0
-# and a deviation of 1, so that its pixels without calibration kept four levels (0 to 3) and lost their sign; ours, from
-# 0 to 1, keep two. Its times are one pass with the loading of images in it, ours are medians of 1,000 images at once.
+# Sizes differ by some hundred bytes, as PyTorch's files have changed. How much is lost without calibration depends on
+# how the images are scaled, which the report does not say: ours lie between 0 and 1 and keep two levels, wider ones
+# keep more. Its times are one pass with the loading of images in it, ours are medians for 1,000 images at once.
 #
 # ## What is left
 #
