@@ -117,7 +117,7 @@ model = model.cpu().eval()  # from here on everything runs on the CPU
 training_seconds = time.perf_counter() - begin
 accuracy = {"fp32": evaluate(model, test_loader)}
 print(f"{EPOCHS} epochs in {training_seconds:.0f} s: {accuracy['fp32']:.2f} % of the test images")
-report_metrics(epochs=EPOCHS, training_seconds=training_seconds, fp32_accuracy=accuracy["fp32"])
+report_metrics(epochs=EPOCHS, training_seconds=training_seconds, lenet_accuracy=accuracy["fp32"])
 plot_curves({"training": losses}, title="LeNet on MNIST")
 plt.show()
 
