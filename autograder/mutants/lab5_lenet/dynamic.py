@@ -37,13 +37,8 @@ DYNAMIC = Bank(
             ("{nn.Linear}", '{"classifier.0"}'),
         ),
         wrong(
-            "last linear layer only",
-            "Your function quantizes the last linear layer only; give the type nn.Linear, which names both.",
-            ("{nn.Linear}", '{"classifier.2"}'),
-        ),
-        wrong(
             "fused first",
-            "Your function fuses layers with their ReLUs first; a fused layer is no nn.Linear, so it is left out.",
+            "Your function leaves out the first linear layer; once it is fused with its ReLU it is no nn.Linear any more.",
             (
                 CALL,
                 "tq.quantize_dynamic(tq.fuse_modules(model.eval(), model.fusible_groups()), {nn.Linear})",

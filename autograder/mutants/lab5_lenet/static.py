@@ -73,13 +73,8 @@ STATIC = Bank(
         ),
         wrong(
             "not converted",
-            "Your function returns the prepared model, which computes in fp32 and observes; convert it.",
+            "Your function returns a model that computes in fp32 still; convert the prepared one and return that.",
             (CONVERTED, "    return prepared"),
-        ),
-        wrong(
-            "fused, not quantized",
-            "Your function returns the fused model in fp32; prepare, calibrate and convert it.",
-            (CONVERTED, "    return fused"),
         ),
         wrong(
             "in place",

@@ -33,11 +33,6 @@ UNIT_SCALES = Bank(
             ('hasattr(module, "scale")', 'isinstance(getattr(module, "scale", None), float)'),
         ),
         wrong(
-            "quant only",
-            "Your function looks only at modules whose scale is a tensor; the layers have numbers.",
-            ('hasattr(module, "scale")', 'isinstance(getattr(module, "scale", None), torch.Tensor)'),
-        ),
-        wrong(
             "modules without a scale",
             "Your function takes modules that have no scale at all, such as pooling; look only at those that have one.",
             (TEST, 'float(getattr(module, "scale", 1.0)) == 1.0 and int(getattr(module, "zero_point", 0)) == 0'),
