@@ -39,23 +39,23 @@ def layers(
     return made
 
 
-def images(draw: Draw, count: int, low: float = 0, high: float = 1) -> torch.Tensor:
-    """Both ends occur in each image."""
-    made = draw.floats((count, 1, PIXELS, PIXELS), low, high)
-    made[:, 0, 0, :2] = torch.tensor([low, high], dtype=torch.float32)
+def images(draw: Draw, count: int, high: float = 1) -> torch.Tensor:
+    """Values from 0 to ``high``; both ends occur in each image."""
+    made = draw.floats((count, 1, PIXELS, PIXELS), 0, high)
+    made[:, 0, 0, :2] = torch.tensor([0.0, high])
     return made
 
 
 def network(
-    draw: Draw, backend: str, brightness: Sequence[float] = (0.5, 1), *, low: float = 0, count: int = 3, **options
+    draw: Draw, backend: str, brightness: Sequence[float] = (0.5, 1), *, count: int = 3, **options
 ) -> tuple[list[nn.Module], list[torch.Tensor], str, torch.Tensor]:
     """Layers, a calibration batch for each brightness, a backend, and two images to try."""
     made = layers(draw, **options)
-    batches = [images(draw, count, low * high, high) for high in brightness]
+    batches = [images(draw, count, high) for high in brightness]
     # The first image of a batch is paler than the others, so that one image does not do for all.
     for batch in batches if count > 1 else ():
         batch[0] /= 4
-    return made, batches, backend, images(draw, 2, low * max(brightness), max(brightness))
+    return made, batches, backend, images(draw, 2, max(brightness))
 
 
 def trained(draw: Draw, **options) -> tuple[list[nn.Module], torch.Tensor]:
@@ -139,12 +139,6 @@ STATIC = ItemRecipe(
             lambda draw: network(draw, "fbgemm", (0.25, 0.5, 1.5)),
             tests="Three batches for fbgemm, the last with the brightest images.",
             hint="All batches count, not only the first; the engine is the one that was asked for.",
-        ),
-        hidden(
-            "images with negative values",
-            lambda draw: network(draw, "x86", (1, 2), low=-1),
-            tests="Images from -2 to 2: the zero point of the input lies in the middle.",
-            hint="Leave scale and zero point to the observers of the backend's QConfig.",
         ),
         hidden(
             "single images",

@@ -106,4 +106,8 @@ SIZE = Bank(
             """,
         ),
     ),
+    equivalent={
+        "4: 1000000 -> 1000001": "a millionth of the size is less than files of two versions of torch differ by",
+        "4: 1000000 -> 999999": "a millionth of the size is less than files of two versions of torch differ by",
+    },
 )
