@@ -38,7 +38,7 @@ DYNAMIC = Bank(
         ),
         wrong(
             "fused first",
-            "Your function leaves out the first linear layer; once it is fused with its ReLU it is no nn.Linear any more.",
+            "Your function leaves out the first linear layer; once it is fused with its ReLU it is no nn.Linear.",
             (
                 CALL,
                 "tq.quantize_dynamic(tq.fuse_modules(model.eval(), model.fusible_groups()), {nn.Linear})",
