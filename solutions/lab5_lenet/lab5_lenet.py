@@ -101,7 +101,7 @@ def framed(image_set: ImageSet) -> ImageSet:
 # %% tags=["skip-execution"]
 train_set, test_set = framed(load_mnist("train")), framed(load_mnist("test"))
 test_loader = ImageLoader(test_set, 1000)
-EPOCHS = 2 if FAST else 5
+EPOCHS = 2 if FAST else 4
 
 seed_everything(0)
 begin = time.perf_counter()
@@ -551,15 +551,22 @@ check(median_latency_ms)
 
 # %%
 @torch.inference_mode()
-def time_calls(model: nn.Module, images: torch.Tensor, *, repeats: int, threads: int = 1) -> list[float]:
-    """How many seconds each of `repeats` calls takes, on so many threads."""
-    before, seconds = torch.get_num_threads(), []
+def time_in_turns(
+    models: dict[str, nn.Module], images: torch.Tensor, *, repeats: int, threads: int = 1
+) -> dict[str, list[float]]:
+    """How many seconds each of `repeats` calls of each model takes, on so many threads.
+
+    The models take turns, so that whatever else the machine does slows all of them down.
+    """
+    before = torch.get_num_threads()
+    seconds: dict[str, list[float]] = {name: [] for name in models}
     torch.set_num_threads(threads)
     try:
         for _ in range(repeats):
-            begin = time.perf_counter()
-            model(images)
-            seconds.append(time.perf_counter() - begin)
+            for name, model in models.items():
+                begin = time.perf_counter()
+                model(images)
+                seconds[name].append(time.perf_counter() - begin)
     finally:
         torch.set_num_threads(before)
     return seconds
@@ -571,16 +578,16 @@ THREADS = {"one thread": 1, "all threads": os.cpu_count() or 1}
 BATCHES = (1, 32, 1000)
 
 # %% tags=["skip-execution"]
-latency_ms = {}
+compared = {name: models[name] for name in ("fp32", "dynamic", "static")}
+latency_ms = {label: {name: {} for name in compared} for label in THREADS}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained", sharey=True)
 for ax, (label, threads) in zip(axes, THREADS.items(), strict=True):
-    for name in ("fp32", "dynamic", "static"):
-        for batch in BATCHES:
-            repeats = WARMUP + max(5, REPEATS // (1 + batch // 16))
-            seconds = time_calls(models[name], images[:batch], repeats=repeats, threads=threads)
-            latency_ms.setdefault(label, {}).setdefault(name, {})[batch] = median_latency_ms(seconds, WARMUP)
-        of_this = latency_ms[label][name]
-        ax.plot(list(of_this), [1000 * of_this[batch] / batch for batch in BATCHES], "o-", label=name)
+    for batch in BATCHES:
+        repeats = WARMUP + max(5, REPEATS // (1 + batch // 16))
+        for name, seconds in time_in_turns(compared, images[:batch], repeats=repeats, threads=threads).items():
+            latency_ms[label][name][batch] = median_latency_ms(seconds, WARMUP)
+    for name, of_this in latency_ms[label].items():
+        ax.plot(BATCHES, [1000 * of_this[batch] / batch for batch in BATCHES], "o-", label=name)
         print(f"{label}, {name:8s}", ", ".join(f"{batch} images {ms:.3f} ms" for batch, ms in of_this.items()))
     ax.set(xscale="log", yscale="log", xlabel="images at once", title=f"{label} ({threads})")
 axes[0].set_ylabel("microseconds an image")
@@ -626,10 +633,11 @@ def layer_latencies_us(model: nn.Module, images: torch.Tensor) -> dict[str, floa
         model(images)
     for hook in hooks:
         hook.remove()
-    return {
-        name: 1000 * median_latency_ms(time_calls(layer, inputs[name], repeats=WARMUP + REPEATS), WARMUP)
-        for name, layer in layers.items()
-    }
+    found = {}
+    for name, layer in layers.items():
+        seconds = time_in_turns({name: layer}, inputs[name], repeats=WARMUP + REPEATS)
+        found[name] = 1000 * median_latency_ms(seconds[name], WARMUP)
+    return found
 
 
 by_layer_us = {
@@ -672,14 +680,9 @@ class ConvBlock(nn.Module):
 
 
 def speedup(fp32: nn.Module, int8: nn.Module, x: torch.Tensor, repeats: int) -> float:
-    """How many times faster int8 is, on one thread; the two are timed in turns, so that a busy machine slows both."""
-    seconds: dict[str, list[float]] = {"fp32": [], "int8": []}
-    for model in (fp32, int8):
-        time_calls(model, x, repeats=WARMUP)
-    for _ in range(repeats):
-        for name, model in (("fp32", fp32), ("int8", int8)):
-            seconds[name] += time_calls(model, x, repeats=1)
-    return median_latency_ms(seconds["fp32"], 0) / median_latency_ms(seconds["int8"], 0)
+    """How many times faster int8 is, on one thread."""
+    seconds = time_in_turns({"fp32": fp32, "int8": int8}, x, repeats=WARMUP + repeats)
+    return median_latency_ms(seconds["fp32"], WARMUP) / median_latency_ms(seconds["int8"], WARMUP)
 
 
 # %% tags=["skip-execution"]

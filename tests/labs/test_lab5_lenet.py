@@ -194,10 +194,12 @@ def test_latency_is_the_median_of_what_is_left(lab, warmup):
     assert lab["median_latency_ms"]([9.0, 0.004, 0.001, 0.002, 0.003], 1) == pytest.approx(2.5)
 
 
-def test_each_call_is_timed_and_the_threads_are_as_before(lab):
+def test_each_call_of_each_model_is_timed_and_the_threads_are_as_before(lab):
     before = torch.get_num_threads()
-    seconds = lab["time_calls"](nn.Identity(), torch.zeros(1), repeats=7, threads=before + 1)
-    assert len(seconds) == 7 and all(one >= 0 for one in seconds)
+    models = {"one": nn.Identity(), "other": nn.Flatten()}
+    seconds = lab["time_in_turns"](models, torch.zeros(1, 1), repeats=7, threads=before + 1)
+    assert {name: len(of) for name, of in seconds.items()} == {"one": 7, "other": 7}
+    assert all(one >= 0 for of in seconds.values() for one in of)
     assert torch.get_num_threads() == before
 
 
