@@ -25,7 +25,7 @@ UNIT_SCALES = Bank(
         wrong(
             "top level only",
             "Your function looks at the model's direct parts only; named_modules() gives those inside them, too.",
-            ("model.named_modules()", "model.named_children()"),
+            ("in model.named_modules():", "in model.named_children():"),
         ),
         wrong(
             "quant forgotten",
