@@ -142,7 +142,7 @@ STATIC = ItemRecipe(
         ),
         hidden(
             "single images",
-            lambda draw: network(draw, "qnnpack", (1, 2, 0.5), count=1, channels=(2, 3, 5), hidden=4, classes=3),
+            lambda draw: network(draw, "qnnpack", (1, 2), count=1, channels=(2, 3, 5), hidden=4, classes=3),
             tests="Batches of one image, for qnnpack.",
             hint="The first dimension is the batch; run each batch as it comes.",
         ),
