@@ -94,11 +94,11 @@ def test_bytes_that_dynamic_quantization_saves_are_those_of_the_short_answer(lab
 # --- size ---
 
 
-def test_sizes_are_the_published_ones_within_a_hundredth(lab, model, loader):
+def test_sizes_are_the_published_ones_within_a_fiftieth(lab, model, loader):
     static = lab["quantize_static_model"](model, loader, "x86") if BACKEND == "x86" else None
-    assert lab["saved_size_mb"](model) == pytest.approx(0.250382, rel=0.01)
-    assert lab["saved_size_mb"](lab["quantize_dynamic_model"](model)) == pytest.approx(0.219062, rel=0.01)
-    assert static is None or lab["saved_size_mb"](static) == pytest.approx(0.075466, rel=0.01)
+    assert lab["saved_size_mb"](model) == pytest.approx(0.250382, rel=0.02)
+    assert lab["saved_size_mb"](lab["quantize_dynamic_model"](model)) == pytest.approx(0.219062, rel=0.02)
+    assert static is None or lab["saved_size_mb"](static) == pytest.approx(0.075466, rel=0.02)
 
 
 def test_integer_layers_have_no_parameters_to_count(lab, model, loader):

@@ -97,7 +97,7 @@ def test_lenet_of_lab_5_is_clearly_worse_as_the_report_quantized_it(lab5):
 
 def test_files_of_lab_5_have_the_published_sizes(lab5):
     sizes = [lab5.figures[name] for name in ("fp32_kb", "dynamic_kb", "static_kb")]
-    assert sizes == pytest.approx([250.382, 219.062, 75.466], rel=0.01)
+    assert sizes == pytest.approx([250.382, 219.062, 75.466], rel=0.02)
 
 
 def test_int8_of_lab_5_is_faster_where_layers_are_large(lab5):
