@@ -6,7 +6,7 @@ warnings of these calls are kept from students, who can do nothing about them; a
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 import torch
@@ -42,16 +42,23 @@ __all__ = [
     "QuantStub",
     "QuantWrapper",
     "convert",
+    "default_backend",
     "disable_observer",
     "freeze_bn_stats",
     "fuse_modules",
     "fuse_modules_qat",
+    "get_default_qconfig",
     "prepare",
     "prepare_qat",
+    "quantize_dynamic",
 ]
 
 #: Beginnings of the messages that are kept back, as regular expressions.
-DEPRECATIONS = ("torch.ao.quantization is deprecated", "torch.quantize_per_tensor")
+DEPRECATIONS = (
+    "torch.ao.quantization is deprecated",
+    "torch.quantize_per_tensor",
+    "Please use quant_min and quant_max",  # said by torch's own QConfigs about themselves
+)
 
 
 def fuse_modules(model: nn.Module, groups: Sequence[Sequence[str]], *, inplace: bool = False) -> nn.Module:
@@ -96,6 +103,28 @@ def _prepared(how: Callable[[nn.Module], nn.Module], model: nn.Module, qconfig: 
             return how(model)
     finally:
         del model.qconfig
+
+
+def quantize_dynamic(
+    model: nn.Module, layers: Set[type[nn.Module] | str], dtype: torch.dtype = torch.qint8
+) -> nn.Module:
+    """A copy of ``model`` (in eval mode) in which ``layers``, given by their type or name, have integer weights.
+
+    Their inputs are quantized while the model runs, with a scale of their own for each call. torch does this for linear
+    and recurrent layers; other types are left as they are.
+    """
+    with _without_deprecations():
+        return _ao.quantize_dynamic(model, set(layers), dtype=dtype)
+
+
+def get_default_qconfig(backend: str) -> QConfig:
+    """torch's QConfig for static quantization on ``backend``: "x86", "fbgemm", "onednn" or "qnnpack" (ARM)."""
+    return _ao.get_default_qconfig(backend)
+
+
+def default_backend() -> str:
+    """The backend whose integer kernels suit this machine: "x86", or "qnnpack" on ARM."""
+    return "x86" if "x86" in torch.backends.quantized.supported_engines else "qnnpack"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from autograder.course import load_course
 from autograder.run import LabRun, run_lab
 
 pytestmark = [
-    pytest.mark.skipif("QLAB_DATA" not in os.environ, reason="needs CIFAR-10: set QLAB_DATA to its folder"),
+    pytest.mark.skipif("QLAB_DATA" not in os.environ, reason="needs CIFAR-10 and MNIST: set QLAB_DATA to its folder"),
     pytest.mark.slow,
 ]
 
@@ -32,6 +32,10 @@ def lab3(tmp_path_factory) -> LabRun:
 @pytest.fixture(scope="module")
 def lab4(tmp_path_factory) -> LabRun:
     return run_lab(load_course(), "lab4_ptq_qat", fast=True, out=tmp_path_factory.mktemp("lab4"))
+
+
+def lab5(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab5_lenet", fast=True, out=tmp_path_factory.mktemp("lab5"))
 
 
 def test_sizes_of_lab_1_are_those_published(lab1):
@@ -102,3 +106,27 @@ def test_integer_networks_of_lab_4_are_as_good_as_their_kind_can_be(lab4):
 def test_ablation_of_lab_4_has_a_row_for_each_ingredient(lab4):
     assert len(lab4.figures["ablation"]) == 6
     assert len(set(lab4.figures["ablation"].values())) > 1
+
+
+def test_lenet_of_lab_5_is_good_and_calibrated_int8_costs_it_nothing(lab5):
+    assert lab5.figures["parameters"] == 61_706
+    assert lab5.figures["lenet_accuracy"] >= 98.5
+    assert abs(lab5.figures["lenet_accuracy"] - lab5.figures["dynamic_accuracy"]) <= 0.1
+    assert abs(lab5.figures["static_drop"]) <= 0.3
+    assert lab5.figures["deployed_equal"] is True
+
+
+def test_lenet_of_lab_5_is_clearly_worse_as_the_report_quantized_it(lab5):
+    assert lab5.figures["as_reported_drop"] > max(0.5, 3 * lab5.figures["static_drop"])
+    assert (lab5.figures["unit_scales"], lab5.figures["unit_scales_when_calibrated"]) == (6, 0)
+    by_images = lab5.figures["accuracy_by_calibration_images"]
+    assert by_images["0"] == lab5.figures["as_reported_accuracy"]
+
+
+def test_files_of_lab_5_have_the_published_sizes(lab5):
+    sizes = [lab5.figures[name] for name in ("fp32_kb", "dynamic_kb", "static_kb")]
+    assert sizes == pytest.approx([250.382, 219.062, 75.466], rel=0.02)
+
+
+def test_int8_of_lab_5_is_faster_where_layers_are_large(lab5):
+    assert lab5.figures["conv_speedup"]["256"] > lab5.figures["conv_speedup"]["8"]

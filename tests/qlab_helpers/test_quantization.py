@@ -72,6 +72,23 @@ def test_a_model_is_trained_with_rounding_and_then_quantized_without_a_warning(m
     assert [type(layer)._get_name(layer) for layer in converted][:1] == ["QuantizedConvReLU2d"]
 
 
+def test_dynamic_quantization_makes_a_copy_without_a_warning(model):
+    quantized = tq.quantize_dynamic(model, {nn.Linear})
+    assert type(model[4]) is nn.Linear and "DynamicQuantizedLinear" in repr(quantized[4])
+    assert quantized[4].weight().dtype is torch.qint8
+    assert tq.quantize_dynamic(model, {"4"}, torch.float16)[4].weight().dtype is torch.float32
+
+
+@pytest.mark.parametrize("backend", ["x86", "fbgemm", "onednn", "qnnpack"])
+def test_a_backends_qconfig_prepares_without_a_warning(model, backend):
+    prepared = tq.prepare(tq.QuantWrapper(model).eval(), tq.get_default_qconfig(backend))
+    assert hasattr(prepared.module[0], "activation_post_process")
+
+
+def test_the_default_backend_is_one_that_this_machine_has():
+    assert tq.default_backend() in torch.backends.quantized.supported_engines
+
+
 def test_other_warnings_come_through(model):
     class Warner(nn.Conv2d):
         def __deepcopy__(self, memo):
