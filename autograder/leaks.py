@@ -6,6 +6,7 @@ Looked for: lines of a solution, lines of a wrong implementation, tensors and na
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from autograder.bank import load_bank, sources
 from autograder.build import given_lines, solution_lines
@@ -30,17 +31,17 @@ def shipped_files(course: Course) -> list[Path]:
     return found
 
 
-def find_leaks(course: Course, lab: str) -> list[str]:
-    """One sentence for each leak. The course must have been built."""
+def find_leaks(course: Course, lab: str, handed_out: Mapping[str, bytes] = MappingProxyType({})) -> list[str]:
+    """One sentence for each leak, also in the files ``handed_out``. The course must have been built."""
     paths = [course.release(lab), *shipped_files(course)]
     files = {path.relative_to(course.root).as_posix(): path.read_bytes() for path in paths if path.suffix in TEXTS}
-    leaks = leaks_in(course, lab, files)
+    leaks = _leaking_lines(course, lab, {**files, **handed_out})
     visible = load_reference.__wrapped__(lab, course.visible_reference)
     hidden = load_reference.__wrapped__(lab, course.hidden_reference)
     return [*leaks, *_shared_tensors(visible, hidden), *_shared_names(visible, hidden)]
 
 
-def leaks_in(course: Course, lab: str, files: Mapping[str, bytes]) -> list[str]:
+def _leaking_lines(course: Course, lab: str, files: Mapping[str, bytes]) -> list[str]:
     """One sentence for each line of a solution or of a wrong implementation in those of ``files`` that are text."""
     secret = dict(_secret_lines(course, lab))
     leaks = []

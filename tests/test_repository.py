@@ -26,8 +26,9 @@ TOP = {
     "matrix",
     "stamp",
     "lms",
+    "handout",
 }
-COMMAND_LINE = {"cli", "cli_lms"}
+COMMAND_LINE = {"cli", "cli_lms", "cli_release"}
 
 OUR_FOLDERS = ["autograder", "qlab_helpers", "solutions", "notebooks", "tests", "benchmarks", ".ci"]
 BINARY = {".pyc", ".safetensors", ".png"}

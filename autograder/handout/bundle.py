@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -36,7 +37,7 @@ class Bundle:
     def name(self) -> str:
         return f"{self.folder}.zip"
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """The zip, the same bytes for the same files."""
         target = io.BytesIO()

@@ -17,10 +17,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from autograder import sandbox
 from autograder.course import CourseError
 from autograder.handout.bundle import Bundle
 
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ", "OMP_NUM_THREADS", "QLAB_DATA")
+KEPT_VARIABLES = (*sandbox.KEPT_VARIABLES, "OMP_NUM_THREADS", "QLAB_DATA")
 MINUTES = 30
 
 
@@ -38,7 +39,7 @@ def rehearse(bundle: Bundle, solved: NotebookNode, lab: str) -> None:
         home.mkdir()
         variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         variables |= {"HOME": str(home), "QLAB_FAST": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-        command = [str(python), "-m", "nbclient.cli", "--inplace", str(notebook)]
+        command = [str(python), "-c", "from nbclient.cli import main; main()", "--inplace", str(notebook)]
         try:
             run = subprocess.run(
                 command,
@@ -51,7 +52,8 @@ def rehearse(bundle: Bundle, solved: NotebookNode, lab: str) -> None:
             )
         except subprocess.TimeoutExpired:
             raise CourseError(f"{lab}, solved, does not end within {MINUTES} minutes when run from its zip") from None
-    if run.returncode != 0:
+        executed = nbformat.read(notebook, as_version=4)
+    if not any(cell.get("execution_count") for cell in executed.cells) or run.returncode != 0:
         lines = [line for line in run.stderr.splitlines() if line.strip()]
         raise CourseError(f"{lab} does not run from its own zip: {lines[-1] if lines else 'no reason given'}")
 

@@ -1,14 +1,14 @@
 """``qlab release``: a lab's zip is written only when the lab is proven, shows nothing it may not, and runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from autograder.build import build
 from autograder.course import Course, CourseError
 from autograder.demo import perfect_submission
-from autograder.handout.bundle import Bundle, make_bundle, unpacked
+from autograder.handout.bundle import make_bundle, unpacked
 from autograder.handout.rehearsal import rehearse
-from autograder.leaks import find_leaks, leaks_in
+from autograder.leaks import find_leaks
 from autograder.results import write_atomically
 from autograder.verify import verify
 
@@ -32,22 +32,19 @@ def release(
     _refuse(lab, problems, f"run `qlab verify {lab}`")
     on_step(STEPS[2])
     bundle = make_bundle(course, lab)
-    _refuse(lab, [*find_leaks(course, lab), *_leaks(course, lab, bundle)], "take it out of what students get")
+    files = unpacked(bundle.files)
+    leaks = [*find_leaks(course, lab, files), *_secret_in(course, files)]
+    _refuse(lab, leaks, "take it out of what students get")
     on_step(STEPS[3])
     rehearse(bundle, perfect_submission(course, lab), lab)
-    out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / bundle.name, bundle.content)
     return out / bundle.name
 
 
-def _leaks(course: Course, lab: str, bundle: Bundle) -> list[str]:
-    files = unpacked(bundle.files)
-    leaks = leaks_in(course, lab, files)
-    secret = course.data / "secret"
-    if secret.is_file():
-        content = secret.read_bytes().strip()
-        leaks += [f"{name} holds the course's secret" for name, file in files.items() if content and content in file]
-    return leaks
+def _secret_in(course: Course, files: Mapping[str, bytes]) -> list[str]:
+    path = course.data / "secret"
+    secret = path.read_bytes().strip() if path.is_file() else b""
+    return [f"{name} holds the course's secret" for name, file in files.items() if secret and secret in file]
 
 
 def _refuse(lab: str, problems: list[str], remedy: str) -> None:

@@ -33,7 +33,10 @@ def build_wheel(course: Course, folder: Path) -> Path:
             path.chmod(0o755 if path.is_dir() else 0o644)
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(copy / "dist")]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
-        run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+        # The umask, because a wheel keeps the modes of the files that the build itself makes.
+        run = subprocess.run(
+            command, cwd=copy, env=environment, umask=0o022, capture_output=True, text=True, check=False
+        )
         if run.returncode != 0:
             complaint = (run.stderr or run.stdout).strip().splitlines()[-1:]
             raise CourseError(f"the students' package cannot be built: {''.join(complaint)}")

@@ -9,6 +9,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from qlab_helpers.models.vgg import convolutions
+
 #: Output channels of the convolutions; "M" halves the image by max pooling.
 ARCHITECTURE = (32, 32, "M", 64, 64, "M", 128, 128, "M", 256, 256, "M")
 HIDDEN = (256, 128)
@@ -19,22 +21,11 @@ class SmallVGG(nn.Module):
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        channels, convolutions, pools = 3, 0, 0
-        for item in ARCHITECTURE:
-            if item == "M":
-                layers[f"pool{pools}"] = nn.MaxPool2d(2)
-                pools += 1
-                continue
-            layers[f"conv{convolutions}"] = nn.Conv2d(channels, item, 3, padding=1)
-            layers[f"bn{convolutions}"] = nn.BatchNorm2d(item)
-            layers[f"relu{convolutions}"] = nn.ReLU()
-            channels, convolutions = item, convolutions + 1
-        self.backbone = nn.Sequential(layers)
+        self.backbone = nn.Sequential(convolutions(ARCHITECTURE, bias=True, inplace=False))
         first, second = HIDDEN
         self.classifier = nn.Sequential(
             OrderedDict(
-                linear0=nn.Linear(channels * 2 * 2, first),
+                linear0=nn.Linear(ARCHITECTURE[-2] * 2 * 2, first),
                 relu0=nn.ReLU(),
                 linear1=nn.Linear(first, second),
                 relu1=nn.ReLU(),

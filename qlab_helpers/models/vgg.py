@@ -6,6 +6,7 @@ Source: Simonyan and Zisserman, "Very Deep Convolutional Networks", 2015, with B
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -19,21 +20,30 @@ class VGG(nn.Module):
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        channels, convolutions, pools = 3, 0, 0
-        for item in ARCHITECTURE:
-            if item == "M":
-                layers[f"pool{pools}"] = nn.MaxPool2d(2)
-                pools += 1
-                continue
-            layers[f"conv{convolutions}"] = nn.Conv2d(channels, item, 3, padding=1, bias=False)
-            layers[f"bn{convolutions}"] = nn.BatchNorm2d(item)
-            layers[f"relu{convolutions}"] = nn.ReLU(inplace=True)
-            channels, convolutions = item, convolutions + 1
+        layers = convolutions(ARCHITECTURE, bias=False, inplace=True)
         layers["avgpool"] = nn.AvgPool2d(2)
         self.backbone = nn.Sequential(layers)
-        self.classifier = nn.Linear(channels, classes)
+        self.classifier = nn.Linear(ARCHITECTURE[-2], classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.backbone(images)  # (n, 512, 1, 1)
         return self.classifier(features.flatten(1))
+
+
+def convolutions(architecture: Sequence[int | str], *, bias: bool, inplace: bool) -> OrderedDict[str, nn.Module]:
+    """3x3 convolutions for 3 input channels, each with BatchNorm and ReLU, and the poolings between them.
+
+    ``architecture`` as in ``ARCHITECTURE``; ``inplace`` is the ReLUs'. Names are conv0, bn0, relu0, conv1, ..., pool0.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, number, pools = 3, 0, 0
+    for item in architecture:
+        if item == "M":
+            layers[f"pool{pools}"] = nn.MaxPool2d(2)
+            pools += 1
+            continue
+        layers[f"conv{number}"] = nn.Conv2d(channels, item, 3, padding=1, bias=bias)
+        layers[f"bn{number}"] = nn.BatchNorm2d(item)
+        layers[f"relu{number}"] = nn.ReLU(inplace=inplace)
+        channels, number = item, number + 1
+    return layers

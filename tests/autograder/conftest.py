@@ -1,6 +1,7 @@
 """A warm sandbox for all tests that need one, and short ways to ask it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,10 +54,11 @@ class Box:
         tree, tensors = unpack(outcome.reply)
         return decode(tree["result"], tensors)
 
-    def attack(self, code: str) -> object:
-        """What a function with the body ``code`` returns from inside."""
+    def attack(self, code: str, **limits: float) -> object:
+        """What a function with the body ``code`` returns from inside; ``limits`` in place of the box's own."""
         body = "\n".join(f"    {line}" for line in code.strip().splitlines())
-        output = self.run(f"import os, torch\ndef attack(x):\n{body}", probes=(self.question("attack"),))
+        source, asked = f"import os, torch\ndef attack(x):\n{body}", (self.question("attack"),)
+        output = self.run(source, probes=asked, limits=replace(self.limits, **limits))
         return self.value(output.items["attack"][0])
 
     def is_fine(self, output: SessionOutput) -> bool:

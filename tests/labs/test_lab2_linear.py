@@ -6,26 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from autograder.course import load_course
 from autograder.notebooks import read_lab
-from autograder.solution import load_solution
 
 LAB = "lab2_linear"
-
-
-@pytest.fixture(scope="module")
-def course():
-    return load_course()
-
-
-@pytest.fixture(scope="module")
-def lab(course):
-    return load_solution(course, LAB)
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
 
 
 def int8(*shape: int) -> torch.Tensor:

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from autograder.course import load_course
-from autograder.solution import load_solution
 from qlab_helpers.models.vgg import VGG
 
 from .test_lab2_linear import assert_within_one_and_mostly_equal, int8
+
+LAB = "lab2_linear"
 
 # The homework's example of a fully connected layer at 2 bits (test_quantized_fc).
 FC_INPUT = [
@@ -37,16 +37,6 @@ FC_OUTPUT = [
     [0, 0, 0, -1, 0, 0, 0, -1],
     [0, 0, 0, 0, 0, 1, -1, -2],
 ]
-
-
-@pytest.fixture(scope="module")
-def lab():
-    return load_solution(load_course(), "lab2_linear")
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
 
 
 def test_the_homeworks_linear_layer_at_2_bits(lab):

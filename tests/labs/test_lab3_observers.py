@@ -7,30 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.course import load_course
 from autograder.notebooks import read_lab
-from autograder.solution import load_solution
 from qlab_helpers import quantization as tq
 from qlab_helpers.models.small_vgg import SmallVGG
 
 LAB = "lab3_observers"
 UNDEFINED = [(0.0, 0.0), (math.inf, -math.inf), (-1.0, math.inf), (-math.inf, 1.0), (math.nan, math.nan)]
 RANGES = {torch.qint8: (-128, 127), torch.quint8: (0, 255)}
-
-
-@pytest.fixture(scope="module")
-def course():
-    return load_course()
-
-
-@pytest.fixture(scope="module")
-def lab(course):
-    return load_solution(course, LAB)
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
 
 
 def tensors() -> list[torch.Tensor]:
