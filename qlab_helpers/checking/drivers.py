@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from qlab_helpers.checking.pruning import change_channels, prune_and_train, prune_tensor, scan_layers
+
 
 def observe(observer_class: Callable, options: tuple, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any, Any]:
     """Scale and zero point of ``observer_class(*options)`` after ``tensors``, and what the last of these came out as.
@@ -44,7 +46,9 @@ def observe_power_of_two(
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64)
 
 
-DRIVERS: Mapping[str, Callable] = MappingProxyType({one.__name__: one for one in (observe, observe_power_of_two)})
+OBSERVERS = (observe, observe_power_of_two)
+PRUNING = (prune_tensor, prune_and_train, scan_layers, change_channels)
+DRIVERS: Mapping[str, Callable] = MappingProxyType({one.__name__: one for one in (*OBSERVERS, *PRUNING)})
 
 
 def apply(driver: str, subject: Callable, arguments: Sequence[Any]) -> Any:
