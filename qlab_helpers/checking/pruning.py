@@ -87,7 +87,9 @@ def change_channels(
     convolutions = [module for module in made.modules() if isinstance(module, nn.Conv2d)]
     norms = [module for module in made.modules() if isinstance(module, nn.BatchNorm2d)]
     shapes = torch.tensor([list(one.weight.shape) for one in convolutions])
-    vectors = [_flat(getattr(norm, name) for norm in norms) for name in ("weight", "bias", "running_mean", "running_var")]
+    vectors = [
+        _flat(getattr(norm, name) for norm in norms) for name in ("weight", "bias", "running_mean", "running_var")
+    ]
     try:
         with torch.no_grad():
             logits = made.eval()(images)

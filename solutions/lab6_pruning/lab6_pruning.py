@@ -557,7 +557,9 @@ for name, model in compared.items():
         f"{cost[name]['latency_ms']:13.2f} ms"
     )
 reduction = {key: cost["dense"][key] / cost["30 % of channels"][key] for key in ("macs", "nonzeros", "latency_ms")}
-print(f"channels: {reduction['macs']:.2f} times fewer MACs, {reduction['nonzeros']:.2f} times fewer parameters, ", end="")
+print(
+    f"channels: {reduction['macs']:.2f} times fewer MACs, {reduction['nonzeros']:.2f} times fewer parameters, ", end=""
+)
 print(f"{reduction['latency_ms']:.2f} times faster")
 report_metrics(
     channels_macs=cost["30 % of channels"]["macs"],
@@ -646,12 +648,15 @@ report_metrics(
 # ### BEGIN SOLUTION
 # For example:
 #
-# | | fine-grained | channels |
-# |---|---|---|
-# | compression | high: about four times fewer weights here, ten and more after careful training; but positions have to be stored, too | lower: about 1.8 times fewer parameters at 30 %; nothing else to store |
-# | accuracy | high: each weight is judged on its own, so the least important go | lower at the same ratio: a channel takes important weights along; needs training |
-# | latency | no gain in ordinary software and hardware, which computes with the zeros; irregular access to memory | gains everywhere, about as the MACs shrink |
-# | hardware | needs special accelerators (EIE, say), or patterns such as 2 of 4 weights that a GPU knows | any: it is a smaller dense network |
+# - **Compression.** Fine-grained: high, about four times fewer weights here, ten and more after careful training; but
+#   positions have to be stored, too. Channels: lower, about 1.8 times fewer parameters at 30 %, and nothing else to
+#   store.
+# - **Accuracy.** Fine-grained: high, as each weight is judged on its own and the least important go. Channels: lower at
+#   the same number of parameters, as a channel takes important weights along; it needs training.
+# - **Latency.** Fine-grained: no gain in ordinary software, which computes with the zeros; where they are skipped,
+#   access to memory is irregular. Channels: gains everywhere, nearly as large as those in MACs.
+# - **Hardware.** Fine-grained: special accelerators (EIE, say), or patterns such as 2 of 4 weights that some GPUs know.
+#   Channels: any, since the result is a smaller dense network.
 #
 # === BEGIN MARK SCHEME ===
 #

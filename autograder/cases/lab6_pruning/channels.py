@@ -23,9 +23,7 @@ CHANGED_MODEL = (
 
 
 def channels(name: str, count: int, ratio: float, *, visible: bool = True, tests: str, hint: str, expected=None):
-    return CaseRecipe(
-        name, lambda draw: (count, ratio), tests=tests, hint=hint, visible=visible, expected=expected
-    )
+    return CaseRecipe(name, lambda draw: (count, ratio), tests=tests, hint=hint, visible=visible, expected=expected)
 
 
 def drawn_channels(draw: Draw) -> tuple[int, float]:
@@ -156,9 +154,7 @@ IMPORTANCE = ItemRecipe(
     cases=(
         CaseRecipe(
             "3, 4 and 12",
-            lambda draw: (
-                torch.tensor([[[[3.0]], [[0.0]]], [[[4.0]], [[-5.0]]], [[[12.0]], [[0.0]]]]),
-            ),
+            lambda draw: (torch.tensor([[[[3.0]], [[0.0]]], [[[4.0]], [[-5.0]]], [[[12.0]], [[0.0]]]]),),
             tests="Three outputs, two inputs, 1x1 kernels: the norms are 13 and 5.",
             hint="The norm of an input channel is taken over all outputs: root of 9 + 16 + 144.",
             expected=lambda: torch.tensor([13.0, 5.0]),
