@@ -41,6 +41,28 @@ ROWS = (
     ("lab3_observers", "power-of-two accuracy", "%", None, "power_of_two_accuracy"),
     ("lab3_observers", "energy of 128 -> 10, fp32", "pJ", 5888, "energy_fp32_pj"),
     ("lab3_observers", "energy of 128 -> 10, powers of two", "pJ", 422.8, "energy_power_of_two_pj"),
+    ("lab6_pruning", "dense accuracy", "%", None, "dense_accuracy"),
+    ("lab6_pruning", "dense size", "MiB", None, "dense_mib"),
+    ("lab6_pruning", "MACs of one image, dense", "millions", None, "dense_mmacs"),
+    ("lab6_pruning", "fine-grained: accuracy before training", "%", None, "pruned_accuracy"),
+    ("lab6_pruning", "fine-grained: accuracy after training", "%", None, "pruned_tuned_accuracy"),
+    ("lab6_pruning", "fine-grained: size, values alone", "MiB", None, "sparse_values_mib"),
+    ("lab6_pruning", "fine-grained: size with positions", "MiB", None, "sparse_stored_mib"),
+    ("lab6_pruning", "without the last 30 % of channels, accuracy", "%", None, "first_channels_accuracy"),
+    ("lab6_pruning", "without the least important 30 % of channels, accuracy", "%", None, "best_channels_accuracy"),
+    ("lab6_pruning", "the same, trained", "%", None, "channels_tuned_accuracy"),
+    ("lab6_pruning", "30 % of channels removed: MACs reduced by", "times", "roughly 2", "channels_macs_reduction"),
+    ("lab6_pruning", "30 % of channels removed: parameters reduced by", "times", None, "channels_parameters_reduction"),
+    (
+        "lab6_pruning",
+        "30 % of channels removed: latency on a CPU reduced by",
+        "times",
+        None,
+        "channels_latency_reduction",
+    ),
+    ("lab6_pruning", "pruned, 4 bits: accuracy", "%", None, "stages_4bit_accuracy"),
+    ("lab6_pruning", "pruned, 4 bits: size", "MiB", None, "stages_4bit_mib"),
+    ("lab6_pruning", "pruned, 4 bits, Huffman-coded: size", "MiB", None, "stages_4bit_huffman_mib"),
 )
 EXPLANATION = """\
 Why ours differ:
@@ -54,6 +76,8 @@ Why ours differ:
   every ten, and the accuracy of the last epoch instead of the best one.
 - **int8**: calibrated on one batch of training images. Average pooling rounds where the homework truncates, and each
   layer takes over the output scale of the one before it.
+- **lab6_pruning**: the homework has questions and no figures, but for one: 30 % of the channels are "roughly" half of
+  the computation. Fine-tuning wants a GPU: five epochs there, one on a CPU.
 - **Sizes** count what the homework counts: the labels at their bit width, for all parameters. int8 counts everything
   that is stored.
 """

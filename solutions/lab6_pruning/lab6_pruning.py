@@ -84,7 +84,7 @@ dense_accuracy = evaluate(dense, loaders["test"])
 dense_bits, dense_macs = model_size_bits(dense), model_macs(dense, one_image)
 print(f"{count_parameters(dense):,} parameters, {dense_bits / MiB:.2f} MiB, {dense_macs / 1e6:.0f} million MACs")
 print(f"{dense_accuracy:.2f} % of {len(loaders['test'].dataset):,} test images")
-report_metrics(dense_accuracy=dense_accuracy, dense_mib=dense_bits / MiB, dense_macs=dense_macs)
+report_metrics(dense_accuracy=dense_accuracy, dense_mib=dense_bits / MiB, dense_mmacs=dense_macs / 1e6)
 
 # %% [markdown]
 # Look at the weights. In every layer they lie around zero, on both sides alike, and most are very small compared with
@@ -562,7 +562,7 @@ print(
 )
 print(f"{reduction['latency_ms']:.2f} times faster")
 report_metrics(
-    channels_macs=cost["30 % of channels"]["macs"],
+    channels_mmacs=cost["30 % of channels"]["macs"] / 1e6,
     channels_macs_reduction=reduction["macs"],
     channels_parameters_reduction=reduction["nonzeros"],
     channels_latency_reduction=reduction["latency_ms"],

@@ -29,6 +29,11 @@ def lab3(tmp_path_factory) -> LabRun:
     return run_lab(load_course(), "lab3_observers", fast=True, out=tmp_path_factory.mktemp("lab3"))
 
 
+@pytest.fixture(scope="module")
+def lab6(tmp_path_factory) -> LabRun:
+    return run_lab(load_course(), "lab6_pruning", fast=True, out=tmp_path_factory.mktemp("lab6"))
+
+
 def test_sizes_of_lab_1_are_those_published(lab1):
     sizes = [
         round(lab1.figures[name], 2) for name in ("fp32_mib", "kmeans_8bit_mib", "kmeans_4bit_mib", "kmeans_2bit_mib")
@@ -73,3 +78,27 @@ def test_observers_of_lab_3_agree_with_torchs(lab3):
 def test_power_of_two_model_has_a_quarter_of_the_size_and_computes_the_formula(lab3):
     assert math.isclose(lab3.figures["fp32_mb"] / lab3.figures["quantized_mb"], 4, rel_tol=0.03)
     assert (lab3.figures["linear_least_difference"], lab3.figures["linear_most_difference"]) in ((0, 0), (0, 1))
+
+
+def test_pruned_model_of_lab_6_keeps_its_zeros_and_is_smaller_in_every_stage(lab6):
+    figures = lab6.figures
+    assert figures["nonzeros_grown"] <= 0
+    assert figures["dense_mib"] > figures["sparse_stored_mib"] > figures["sparse_values_mib"]
+    for bits in (5, 4, 3):
+        assert (
+            figures["sparse_stored_mib"] > figures[f"stages_{bits}bit_mib"] > figures[f"stages_{bits}bit_huffman_mib"]
+        )
+
+
+def test_thirty_per_cent_fewer_channels_halve_the_computation(lab6):
+    assert math.isclose(lab6.figures["channels_macs_reduction"], 2, abs_tol=0.05)
+    assert math.isclose(lab6.figures["channels_parameters_reduction"], 1.8, abs_tol=0.05)
+
+
+def test_sorting_changes_nothing_and_keeps_better_channels(lab6):
+    assert lab6.figures["sorting_difference"] < 1e-3
+    assert lab6.figures["best_channels_accuracy"] > lab6.figures["first_channels_accuracy"]
+
+
+def test_pruning_costs_little_accuracy_after_training(lab6):
+    assert lab6.figures["pruned_tuned_accuracy"] > lab6.figures["dense_accuracy"] - 10
