@@ -4,7 +4,8 @@ This is how Deep Compression (Han, Mao and Dally, 2016) stores its weights. A ga
 long for them is bridged by *fillers*, stored zeros that cost as much as a weight.
 
 The Huffman coder is zlib's, with its search for repetitions switched off (``Z_HUFFMAN_ONLY``): what is counted are the
-bytes of a real file, code tables included.
+bytes of a real file, code tables included. (Each block of that file ends with a code word of its own, which makes that
+of one of the rarest symbols a bit longer.)
 """
 
 import zlib

@@ -43,22 +43,24 @@ def prune_tensor(function: Callable, tensor: torch.Tensor, sparsity: float) -> A
 
 def prune_and_train(
     pruner_class: Callable, layers: list, classifier: nn.Linear, sparsities: Sequence[float], step: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Weights after ``pruner_class(model, ...)``; weights and other parameters of a copy, trained and masked again.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Weights after ``pruner_class(model, ...)``; then the model is trained and copied, and ``apply`` is given the copy:
+    its weights, its other parameters, and the weights of the model that was not given.
 
     ``sparsities`` are those of the weights with two or more dimensions, in order. Training adds ``step`` to everything.
     """
     model = LayeredNet(layers, classifier)
     names = [name for name, parameter in model.named_parameters() if parameter.dim() > 1]
     pruner = pruner_class(model, dict(zip(names, sparsities, strict=True)))
-    pruned = _flat(parameter for parameter in model.parameters() if parameter.dim() > 1)
-    trained = copy.deepcopy(model)
+    pruned = _flat(model.get_parameter(name) for name in names)
     with torch.no_grad():
-        for parameter in trained.parameters():
+        for parameter in model.parameters():
             parameter.add_(step)
+    trained = copy.deepcopy(model)
     pruner.apply(trained)
-    weights = _flat(parameter for parameter in trained.parameters() if parameter.dim() > 1)
-    return pruned, weights, _flat(parameter for parameter in trained.parameters() if parameter.dim() == 1)
+    others = _flat(parameter for name, parameter in trained.named_parameters() if name not in names)
+    masked, unmasked = (_flat(one.get_parameter(name) for name in names) for one in (trained, model))
+    return pruned, masked, others, unmasked
 
 
 def scan_layers(function: Callable, layers: list, classifier: nn.Linear, batches: list, grid: tuple) -> Any:

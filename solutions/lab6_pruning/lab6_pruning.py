@@ -132,7 +132,7 @@ def fine_grained_prune(tensor: torch.Tensor, sparsity: float) -> torch.Tensor:
     ### BEGIN SOLUTION
     count = round(tensor.numel() * sparsity)
     importance = tensor.abs()
-    threshold = importance.flatten().kthvalue(count).values if count > 0 else -1.0
+    threshold = importance.flatten().kthvalue(count).values if count > 0 else -torch.inf
     mask = importance > threshold
     tensor.mul_(mask)
     return mask

@@ -41,10 +41,11 @@ def test_a_pruner_is_given_a_sparsity_for_each_weight_and_a_trained_copy_to_appl
 
     classifier = nn.Linear(2, 3)
     before = classifier.weight.detach().clone()
-    pruned, trained, others = apply("prune_and_train", Pruner, (layers(), classifier, (0.1, 0.2, 0.3), 0.5))
+    pruned, trained, others, unmasked = apply("prune_and_train", Pruner, (layers(), classifier, (0.1, 0.2, 0.3), 0.5))
     assert Pruner.used == {"backbone.conv0.weight": 0.1, "backbone.conv1.weight": 0.2, "classifier.weight": 0.3}
     assert torch.equal(pruned[-6:], before.flatten()) and not trained[-6:].any()
     assert torch.equal(trained[:-6], pruned[:-6] + 0.5)
+    assert torch.equal(unmasked, pruned + 0.5)
     assert others.numel() == 4 + 4 + 2 + 2 + 3
 
 

@@ -86,6 +86,13 @@ PRUNE = ItemRecipe(
             visible=False,
         ),
         pruned(
+            "one of twenty",
+            lambda draw: (distinct(draw, (4, 5)), 0.05),
+            tests="A sparsity of 0.05 prunes one weight of 20.",
+            hint="kthvalue begins to count at 1: with k = 1 it finds the smallest magnitude.",
+            visible=False,
+        ),
+        pruned(
             "all negative",
             all_negative,
             tests="All weights are below zero; the smallest are those nearest to zero.",
@@ -128,6 +135,7 @@ PRUNER = ItemRecipe(
         Rule("weights after pruning"),
         Rule("weights after training and apply"),
         Rule("other parameters after training and apply"),
+        Rule("weights of another copy, which apply was not given"),
     ),
     uses=("fine_grained_prune",),
     driver="prune_and_train",

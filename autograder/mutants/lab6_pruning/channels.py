@@ -59,13 +59,8 @@ CHANNEL_PRUNE = Bank(
         ),
         wrong(
             "no copy",
-            "Your function changes the model that it is given; work on a deep copy.",
+            "Your function changes the model that it is given; copy it with all its layers: copy.deepcopy.",
             (COPY, ""),
-        ),
-        wrong(
-            "shallow copy",
-            "Your function copies the model but not its layers, so that the given one is changed; use copy.deepcopy.",
-            (COPY, "    model = copy.copy(model)\n"),
         ),
         wrong(
             "ratio is what stays",
@@ -80,7 +75,7 @@ CHANNEL_PRUNE = Bank(
         wrong(
             "numbers only",
             "Your function fails on a list of ratios; prune_ratio may be a number or a list.",
-            (RATIOS, "ratios = [prune_ratio] * (len(convs) - 1)"),
+            (RATIOS, "ratios = [float(prune_ratio)] * (len(convs) - 1)"),
         ),
         wrong(
             "lists only",

@@ -4,7 +4,7 @@ from autograder.bank import Bank, right, wrong
 
 COUNT = "count = round(tensor.numel() * sparsity)"
 IMPORTANCE = "importance = tensor.abs()"
-THRESHOLD = "threshold = importance.flatten().kthvalue(count).values if count > 0 else -1.0"
+THRESHOLD = "threshold = importance.flatten().kthvalue(count).values if count > 0 else -torch.inf"
 MASK = "mask = importance > threshold"
 APPLY = "tensor.mul_(mask)"
 
@@ -15,7 +15,6 @@ PRUNE = Bank(
             "values in place of magnitudes",
             "Your function prunes the most negative weights; the smallest magnitudes go, whatever their sign.",
             (IMPORTANCE, "importance = tensor.clone()"),
-            ("else -1.0", "else -torch.inf"),
         ),
         wrong(
             "prunes the largest",
@@ -55,7 +54,7 @@ PRUNE = Bank(
         wrong(
             "share of the largest",
             "Your threshold is a share of the largest magnitude; count weights, the threshold is one of theirs.",
-            (THRESHOLD, "threshold = sparsity * importance.max() if count > 0 else -1.0"),
+            (THRESHOLD, "threshold = sparsity * importance.max() if count > 0 else -torch.inf"),
         ),
         wrong(
             "sparsity as the threshold",
@@ -70,7 +69,7 @@ PRUNE = Bank(
                 "rows = importance.flatten(1)\n"
                 "    count = round(rows.shape[1] * sparsity)\n"
                 "    shape = (-1,) + (1,) * (tensor.dim() - 1)\n"
-                "    threshold = rows.kthvalue(count, dim=1).values.reshape(shape) if count > 0 else -1.0",
+                "    threshold = rows.kthvalue(count, dim=1).values.reshape(shape) if count > 0 else -torch.inf",
             ),
         ),
         wrong(
@@ -81,7 +80,7 @@ PRUNE = Bank(
         wrong(
             "fails where nothing goes",
             "Your function asks for the 0th smallest magnitude where nothing is to be pruned; k begins at 1.",
-            (" if count > 0 else -1.0", ""),
+            (" if count > 0 else -torch.inf", ""),
         ),
         wrong(
             "returns the tensor",

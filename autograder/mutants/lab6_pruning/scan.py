@@ -4,7 +4,6 @@ from autograder.bank import Bank, right, wrong
 
 GRID = "sparsities = np.arange(scan_start, scan_end, scan_step)"
 WEIGHTS = "[(name, one) for name, one in model.named_parameters() if one.dim() > 1]"
-KEEP = "original, row = parameter.clone(), []"
 PRUNE = "fine_grained_prune(parameter, sparsity)"
 MEASURE = "row.append(evaluate(model, dataloader))"
 RESTORE = "            parameter.copy_(original)\n"
@@ -15,13 +14,8 @@ SCAN = Bank(
     misconceptions=(
         wrong(
             "never put back",
-            "Your scan never puts the values back, so that layer after layer stays pruned; restore each weight.",
+            "Your scan leaves layer after layer pruned; keep a copy of each weight, with clone(), and put it back.",
             (RESTORE, ""),
-        ),
-        wrong(
-            "original is no copy",
-            "Your scan keeps the weight itself, which is pruned with it; keep a copy, with clone().",
-            ("parameter.clone()", "parameter.detach()"),
         ),
         wrong(
             "put back before measuring",

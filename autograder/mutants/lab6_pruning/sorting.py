@@ -82,13 +82,8 @@ CHANNEL_SORTING = Bank(
         ),
         wrong(
             "no copy",
-            "Your function changes the model that it is given; work on a deep copy.",
+            "Your function changes the model that it is given; copy it with all its layers: copy.deepcopy.",
             (COPY, ""),
-        ),
-        wrong(
-            "shallow copy",
-            "Your function copies the model but not its layers, so that the given one is changed; use copy.deepcopy.",
-            (COPY, "    model = copy.copy(model)\n"),
         ),
         wrong(
             "returns nothing",
