@@ -44,8 +44,8 @@ def prune_tensor(function: Callable, tensor: torch.Tensor, sparsity: float) -> A
 def prune_and_train(
     pruner_class: Callable, layers: list, classifier: nn.Linear, sparsities: Sequence[float], step: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Weights after ``pruner_class(model, ...)``; then the model is trained and copied, and ``apply`` is given the copy:
-    its weights, its other parameters, and the weights of the model that was not given.
+    """Weights after ``pruner_class(model, ...)``. Then the model is trained and copied, and ``apply`` gets the copy:
+    its weights and its other parameters, and the weights of the model itself.
 
     ``sparsities`` are those of the weights with two or more dimensions, in order. Training adds ``step`` to everything.
     """

@@ -107,5 +107,5 @@ IMPORTANCE = Bank(
             """,
         ),
     ),
-    equivalent={},
+    equivalent={"2: .detach() -> nothing": "the norms are the same, with gradients or without"},
 )

@@ -165,5 +165,4 @@ PRUNE = Bank(
             """,
         ),
     ),
-    equivalent={},
 )

@@ -197,5 +197,4 @@ PRUNER = Bank(
             """,
         ),
     ),
-    equivalent={},
 )

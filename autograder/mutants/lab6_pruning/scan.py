@@ -177,5 +177,10 @@ SCAN = Bank(
             """,
         ),
     ),
-    equivalent={},
+    equivalent={
+        "12: nothing -> not ": "what is printed is not graded",
+        "12: verbose -> False": "what is printed is not graded",
+        "13: print(name, row) -> pass": "what is printed is not graded",
+        "13: name, row -> row, name": "what is printed is not graded",
+    },
 )
