@@ -1,7 +1,5 @@
 """Storing pruned tensors: entries worked out by hand, nothing lost, and Huffman sizes beside the entropy."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -71,12 +69,14 @@ def test_coded_symbols_can_be_read_again(count):
 
 
 @pytest.mark.parametrize("levels", [8, 32])
-def test_a_huffman_code_is_little_longer_than_the_entropy(levels):
+def test_coded_symbols_take_what_a_huffman_tree_says(levels):
     symbols = (torch.randn(200_000) * levels / 8 + levels / 2).round().clamp(0, levels - 1).to(torch.uint8)
-    shares = symbols.long().bincount() / len(symbols)
-    entropy = torch.special.entr(shares).sum().item() / math.log(2)
-    bits = 8 * len(huffman_bytes(symbols)) / len(symbols)
-    assert entropy <= bits < entropy + 0.1
+    counts, total = symbols.long().bincount().tolist(), 0
+    while len(counts) > 1:
+        counts.sort()
+        counts = [counts[0] + counts[1], *counts[2:]]
+        total += counts[0]
+    assert total <= 8 * len(huffman_bytes(symbols)) < 1.02 * total  # code tables and ends of blocks are the rest
 
 
 def test_repetitions_are_not_used():
