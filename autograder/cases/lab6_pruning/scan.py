@@ -101,7 +101,7 @@ SCAN = ItemRecipe(
         ),
         CaseRecipe(
             "with normalization",
-            lambda draw: scan(draw, 4, 5, grid=(0.25, 0.25, 1.0), norms=True),
+            lambda draw: scan(draw, 8, 4, grid=(0.25, 0.125, 0.875), norms=True),
             tests="Normalizations have weights, too, of one dimension: they are not pruned.",
             hint="Only parameters of two or more dimensions are scanned.",
             visible=False,
