@@ -288,8 +288,8 @@ report_metrics(
 )
 
 # %% [markdown]
-# Two things can be read from curves like these. The more of a layer goes, the lower the accuracy, with a flat part before
-# it falls. And not all layers have the same sensitivity: the first one, with the fewest weights, falls early, and of
+# Two things can be read from curves like these. The more of a layer goes, the lower the accuracy, with a flat part
+# before it falls. And not all layers have the same sensitivity: the first one, with the fewest weights, falls early, and of
 # two layers with equally many weights one may bear far more than the other.
 #
 # ### Prune and train
@@ -486,7 +486,8 @@ check(get_input_channel_importance)
 # ### Sorting (8 points)
 #
 # If the channels between two convolutions are put in another order, on both sides alike, the network computes the
-# same. So sort them, the most important first; then `channel_prune`, which keeps the first ones, keeps those with the largest norms.
+# same. So sort them, the most important first; then `channel_prune`, which keeps the first ones, keeps those with the
+# largest norms.
 #
 # For each two convolutions in a row: the order comes from the inputs of the second. The outputs of the first, all four
 # vectors of its BatchNorm and the inputs of the second are put in that order.
