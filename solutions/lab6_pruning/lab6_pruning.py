@@ -289,8 +289,8 @@ report_metrics(
 
 # %% [markdown]
 # Two things can be read from curves like these. The more of a layer goes, the lower the accuracy, with a flat part
-# before it falls. And not all layers have the same sensitivity: the first one, with the fewest weights, falls early, and of
-# two layers with equally many weights one may bear far more than the other.
+# before it falls. And not all layers have the same sensitivity: the first one, with the fewest weights, falls early,
+# and of two layers with equally many weights one may bear far more than the other.
 #
 # ### Prune and train
 #
