@@ -1,11 +1,10 @@
 """How a graded class is tried: plain functions that make an object of it, use it, and return plain values.
 
 A function is called with a case's arguments; a class has to be made, fed and asked, and a function of a whole network
-has to be given one (``network_drivers``, ``lenet_drivers``). An item that grades such a thing names one of these as its
-``driver``. It is
-given what the student wrote and the case's arguments, and what it returns is judged as a function's result is. It runs
-where the student's code is: in the notebook, or in the sandbox, where nothing that it returns is believed more than any
-other value. So it holds no expected value and decides nothing.
+has to be given one (``network_drivers``, ``lenet_drivers``, ``pruning_drivers``). An item that grades such a thing
+names one of these as its ``driver``. It is given what the student wrote and the case's arguments, and what it returns
+is judged as a function's result is. It runs where the student's code is: in the notebook, or in the sandbox, where
+nothing that it returns is believed more than any other value. So it holds no expected value and decides nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from torch import nn
 
 from qlab_helpers.checking import lenet_drivers as lenet
 from qlab_helpers.checking import network_drivers as networks
+from qlab_helpers.checking import pruning_drivers as pruning
 
 
 def observe(observer_class: Callable, options: tuple, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any, Any]:
@@ -49,7 +49,7 @@ def observe_power_of_two(
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64)
 
 
-#: By name; those for whole networks have a file of their own.
+#: By name; those for whole networks have files of their own.
 DRIVERS: Mapping[str, Callable] = MappingProxyType(
     {
         one.__name__: one
@@ -67,6 +67,10 @@ DRIVERS: Mapping[str, Callable] = MappingProxyType(
             lenet.quantize_static,
             lenet.name_modules,
             lenet.save_network,
+            pruning.prune_tensor,
+            pruning.prune_and_train,
+            pruning.scan_layers,
+            pruning.change_channels,
         )
     }
 )

@@ -8,30 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.course import load_course
 from autograder.notebooks import read_lab
-from autograder.solution import load_solution
 from qlab_helpers import quantization as tq
 from qlab_helpers.cost import count_parameters
 from qlab_helpers.models.resnet import RESNET18_STAGES, RESNET50_STAGES, SMALL_STAGES, BasicBlock, Bottleneck, ResNet
 
 LAB = "lab4_ptq_qat"
 TINY = ((8, 1, 1), (12, 2, 2))
-
-
-@pytest.fixture(scope="module")
-def course():
-    return load_course()
-
-
-@pytest.fixture(scope="module")
-def lab(course):
-    return load_solution(course, LAB)
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
 
 
 def blocks(lab) -> list[tuple[type, type]]:

@@ -10,9 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from autograder.course import load_course
 from autograder.notebooks import read_lab
-from autograder.solution import load_solution
 from qlab_helpers import quantization as tq
 from qlab_helpers.cost import count_parameters, model_macs
 from qlab_helpers.data import ImageSet
@@ -28,19 +26,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def course():
-    return load_course()
-
-
-@pytest.fixture(scope="module")
-def lab(course):
-    return load_solution(course, LAB)
-
-
 @pytest.fixture(autouse=True)
 def _engine_as_before():
-    torch.manual_seed(0)
     before = torch.backends.quantized.engine
     yield
     torch.backends.quantized.engine = before

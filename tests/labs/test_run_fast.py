@@ -14,28 +14,22 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def lab1(tmp_path_factory) -> LabRun:
-    return run_lab(load_course(), "lab1_kmeans", fast=True, out=tmp_path_factory.mktemp("lab1"))
+def solved(name: str):
+    """A fixture: the lab as it came out, run once for all tests of this file."""
+
+    @pytest.fixture(scope="module")
+    def run(tmp_path_factory) -> LabRun:
+        return run_lab(load_course(), name, fast=True, out=tmp_path_factory.mktemp(name))
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def lab2(tmp_path_factory) -> LabRun:
-    return run_lab(load_course(), "lab2_linear", fast=True, out=tmp_path_factory.mktemp("lab2"))
-
-
-@pytest.fixture(scope="module")
-def lab3(tmp_path_factory) -> LabRun:
-    return run_lab(load_course(), "lab3_observers", fast=True, out=tmp_path_factory.mktemp("lab3"))
-
-
-@pytest.fixture(scope="module")
-def lab4(tmp_path_factory) -> LabRun:
-    return run_lab(load_course(), "lab4_ptq_qat", fast=True, out=tmp_path_factory.mktemp("lab4"))
-
-
-def lab5(tmp_path_factory) -> LabRun:
-    return run_lab(load_course(), "lab5_lenet", fast=True, out=tmp_path_factory.mktemp("lab5"))
+lab1 = solved("lab1_kmeans")
+lab2 = solved("lab2_linear")
+lab3 = solved("lab3_observers")
+lab4 = solved("lab4_ptq_qat")
+lab5 = solved("lab5_lenet")
+lab6 = solved("lab6_pruning")
 
 
 def test_sizes_of_lab_1_are_those_published(lab1):
@@ -128,5 +122,25 @@ def test_files_of_lab_5_have_the_published_sizes(lab5):
     assert sizes == pytest.approx([250.382, 219.062, 75.466], rel=0.02)
 
 
-def test_int8_of_lab_5_is_faster_where_layers_are_large(lab5):
-    assert lab5.figures["conv_speedup"]["256"] > lab5.figures["conv_speedup"]["8"]
+def test_pruned_model_of_lab_6_keeps_its_zeros_and_is_smaller_in_every_stage(lab6):
+    figures = lab6.figures
+    assert figures["nonzeros_grown"] <= 0
+    assert figures["dense_mib"] > figures["sparse_stored_mib"] > figures["sparse_values_mib"]
+    for bits in (5, 4, 3):
+        assert (
+            figures["sparse_stored_mib"] > figures[f"stages_{bits}bit_mib"] > figures[f"stages_{bits}bit_huffman_mib"]
+        )
+
+
+def test_thirty_per_cent_fewer_channels_halve_the_computation(lab6):
+    assert math.isclose(lab6.figures["channels_macs_reduction"], 2, abs_tol=0.05)
+    assert math.isclose(lab6.figures["channels_parameters_reduction"], 1.8, abs_tol=0.05)
+
+
+def test_sorting_changes_nothing_and_training_mends_what_pruning_channels_broke(lab6):
+    assert lab6.figures["sorting_difference"] < 1e-3
+    assert lab6.figures["channels_tuned_accuracy"] > lab6.figures["best_channels_accuracy"]
+
+
+def test_pruning_costs_little_accuracy_after_training(lab6):
+    assert lab6.figures["pruned_tuned_accuracy"] > lab6.figures["dense_accuracy"] - 10
