@@ -111,8 +111,8 @@ Why ours differ:
   PyTorch. The report's times are one pass over the test images with their loading; ours are medians on one thread.
 - **lab6_pruning**: the homework has questions and no figures, but for one: 30 % of the channels are "roughly" half of
   the computation. Fine-tuning wants a GPU: five epochs there, one on a CPU.
-- **Sizes** of labs 1, 2 and 6 count what the homework counts: the labels at their bit width, for all parameters. int8 counts everything
-  that is stored.
+- **Sizes** of labs 1, 2 and 6 count what the homework counts: the labels at their bit width, for all parameters.
+  int8 counts everything that is stored.
 """
 
 
