@@ -7,11 +7,13 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from autograder.notebooks import read_lab
 from qlab_helpers import quantization as tq
 from qlab_helpers.cost import count_parameters
 from qlab_helpers.models.resnet import RESNET18_STAGES, RESNET50_STAGES, SMALL_STAGES, BasicBlock, Bottleneck, ResNet
+from qlab_helpers.weights import load_pretrained
 
 LAB = "lab4_ptq_qat"
 TINY = ((8, 1, 1), (12, 2, 2))
@@ -211,6 +213,21 @@ def test_fine_tuning_stops_observers_and_norms_in_its_last_third(lab, monkeypatc
 
 
 # --- the text ---
+
+
+def test_extension_quantizes_the_pretrained_network_with_torchao(course):
+    """The network's own classes of random blobs stand for labels, so the accuracy is how often integers agree."""
+    network = load_pretrained("resnet14_cifar10").eval()
+    images = functional.interpolate(torch.rand(256, 3, 4, 4), scale_factor=8, mode="bilinear")
+    with torch.no_grad():
+        batch = (images, network(images).argmax(1))
+    assert batch[1].bincount().max() < 150  # several classes
+    told = {}
+    names = {"copy": copy, "torch": torch, "pretrained": network, "test_set": images}
+    names |= {"loaders": {"calibration": [batch], "test": [batch]}, "report_metrics": told.update}
+    cell = next(one.source for one in read_lab(course, LAB).cells if "prepare_pt2e" in one.source)
+    exec(cell, names)
+    assert told["torchao_accuracy"] > 85
 
 
 def test_points_are_those_that_the_text_names(course):

@@ -95,6 +95,7 @@ def test_integer_networks_of_lab_4_are_as_good_as_their_kind_can_be(lab4):
     assert abs(figures["ptq_drop"]) < 5
     assert figures["qat_accuracy"] > figures["ptq_accuracy"] - max(1.0, figures["qat_spread"])
     assert figures["uncalibrated_accuracy"] < figures["ptq_accuracy"] - 10
+    assert figures["torchao_accuracy"] > figures["network_accuracy"] - 2
 
 
 def test_ablation_of_lab_4_has_a_row_for_each_ingredient(lab4):
