@@ -14,13 +14,16 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/qlab demo
 
+# A worker for each core; tests of one file stay together, for they share what took long to make.
+TEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	$(BIN)/python -m pytest
+	$(TEST)
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(TEST)
 
 # Rates of qlab and of stock nbgrader on one class of 1,000, side by side; writes benchmarks/results/grading.json.
 bench-grading: setup

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from autograder.cli import cli
+from autograder.course import load_course
+from autograder.notebooks import read_lab
 
 ROOT = Path(__file__).parent.parent
 README, CONTRIBUTING = ((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
@@ -46,3 +48,11 @@ def test_readme_names_every_attack_of_the_suite():
     attacks = [path.stem.replace("_", " ") for path in (ROOT / "tests" / "autograder" / "attacks").glob("*/*.py")]
     assert len(attacks) > 30
     assert [attack for attack in attacks if attack not in text] == []
+
+
+def test_readme_gives_each_labs_points_in_the_order_of_the_registry():
+    rows = re.findall(r"^\| `(lab\w+)` \|.*?\| (\d+) \+ (\d+) \|", README, re.MULTILINE)
+    course = load_course()
+    sources = [read_lab(course, lab.name) for lab in course.labs]
+    counted = [(one.lab, sum(one.items.values()), sum(one.written.values())) for one in sources]
+    assert [(name, float(checks), float(person)) for name, checks, person in rows] == counted
