@@ -95,23 +95,20 @@ def course(make_tiny_course, tmp_path_factory) -> Course:
         '"Doe, Jane",12,Section 1,\n"Lee, Ann",34,Section 1,\n'
     )
     (made.root / "worksheet.csv").write_text(
-        "Identifier,Full name,Email address,Grade,Maximum Grade\n"
-        "Participant 12,Jane Doe,jane@example.edu,,14.00\nParticipant 34,Ann Lee,ann@example.edu,,14.00\n"
+        "Identifier,Full name,Email address,Grade,Maximum Grade,Last modified (grade)\n"
+        "Participant 12,Jane Doe,jane@example.edu,,14.00,-\nParticipant 34,Ann Lee,ann@example.edu,,14.00,-\n"
     )
     return made
 
 
 @pytest.fixture
-def type_in(course, qlab, tiny_environment, monkeypatch) -> Callable[[str], None]:
+def type_in(course, qlab, tiny_environment) -> Callable[[str], None]:
     """Types a command of a page, in the course's folder."""
-    #: What a command prepares for the next.
-    mark = {"qlab export": lambda: mark_written(course)}
 
     def run(line: str) -> None:
         line = small(line)
-        for begin, prepare in mark.items():
-            if line.startswith(begin) and "--automatic" not in line:
-                prepare()
+        if line.startswith("qlab export") and "--automatic" not in line:
+            mark_written(course)
         if line in ELSEWHERE:
             file, test = ELSEWHERE[line]
             assert re.search(rf"^def {test}", (ROOT / "tests" / "autograder" / file).read_text(), re.MULTILINE)
