@@ -82,7 +82,7 @@ def small(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def course(make_tiny_course, tmp_path_factory) -> Course:
-    """With what an assistant has: the zip of a class, and the rosters that the systems export."""
+    """With what an assistant has: the zip of a class, and the gradebook that Canvas exports."""
     made = make_tiny_course(tmp_path_factory.mktemp("pages") / "tiny")
     source = made.solution(TINY)
     source.write_text(source.read_text().replace('raise RuntimeError("hours of training")', "print(quantize)"))
@@ -93,10 +93,6 @@ def course(make_tiny_course, tmp_path_factory) -> Course:
     (made.root / "gradebook.csv").write_text(
         "Student,ID,Section,A tiny lab (4711)\n    Points Possible,,,14\n"
         '"Doe, Jane",12,Section 1,\n"Lee, Ann",34,Section 1,\n'
-    )
-    (made.root / "worksheet.csv").write_text(
-        "Identifier,Full name,Email address,Grade,Maximum Grade,Last modified (grade)\n"
-        "Participant 12,Jane Doe,jane@example.edu,,14.00,-\nParticipant 34,Ann Lee,ann@example.edu,,14.00,-\n"
     )
     return made
 

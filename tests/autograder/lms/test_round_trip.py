@@ -20,11 +20,11 @@ from autograder.demo import perfect_submission
 TINY = "lab_tiny"
 
 WORKSHEET = """\
-Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (grade),Feedback comments
-Participant 12,Jane Doe,jane@example.edu,Submitted for grading,,11.00,Yes,-,
-Participant 34,Ann Lee,ann@example.edu,Submitted for grading,,11.00,Yes,-,seen
-Participant 56,Bo Ek,bo@example.edu,Submitted for grading,,11.00,Yes,-,
-Participant 78,Cy Fox,cy@example.edu,No submission,,11.00,Yes,-,
+Identifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (grade),Feedback comments
+Participant 12,Jane Doe,jane@example.edu,Submitted for grading,,11.00,-,
+Participant 34,Ann Lee,ann@example.edu,Submitted for grading,,11.00,-,seen
+Participant 56,Bo Ek,bo@example.edu,Submitted for grading,,11.00,-,
+Participant 78,Cy Fox,cy@example.edu,No submission,,11.00,-,
 """
 
 METADATA = """\
