@@ -13,12 +13,15 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.autograded import keep_submission, write_autograded
 from autograder.batch import grade_class
+from autograder.classreport.given import given_code
+from autograder.classreport.page import write_summary
+from autograder.classreport.trouble import read_seconds
 from autograder.course import Course, CourseError
 from autograder.grade import Graded
 from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock
 from autograder.regrade import Move, take_moves
-from autograder.report import write_feedback, write_summary
+from autograder.report import write_feedback
 from autograder.results import Record, remove_drafts
 
 
@@ -84,7 +87,14 @@ def grade_and_publish(
         except OperationalError as error:
             raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error
         links = {record.student: f"feedback/{record.student}.html" for record in records}
-        write_summary(records, summary, lab_title=title, links=links)
+        write_summary(
+            records,
+            summary,
+            lab_title=title,
+            links=links,
+            given=given_code(course, lab),
+            seconds=read_seconds(out / "timings.jsonl", lab),
+        )
         return Outcome(records, out / "records", feedback, summary, take_moves(out))
 
 

@@ -1,0 +1,13 @@
+"""The code that every student has or may have: the cells of the released notebook, and those of the solved one."""
+
+import nbformat
+
+from autograder.course import Course
+from autograder.notebooks import solved_notebook
+
+
+def given_code(course: Course, lab: str) -> tuple[str, ...]:
+    """Raises ``CourseError`` where the lab's source cannot be read."""
+    notebooks = [nbformat.read(course.release(lab), as_version=4), solved_notebook(course, lab)]
+    cells = [cell for notebook in notebooks for cell in notebook.cells if cell.cell_type == "code"]
+    return tuple(dict.fromkeys(cell.source for cell in cells))
