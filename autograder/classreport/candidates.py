@@ -8,9 +8,10 @@ import numpy
 CHUNK = 20_000  # passages that are counted at once: bounds the memory
 
 
-def sharing_pairs(rare: Mapping[str, numpy.ndarray], *, share: float, most: int) -> list[tuple[str, str]]:
-    """Pairs of students that share at least ``share`` of the passages of one of them; ``most`` pairs at most.
+def sharing_pairs(rare: Mapping[str, numpy.ndarray], *, share: float, least: int, most: int) -> list[tuple[str, str]]:
+    """Pairs of students that share ``least`` passages or more, and ``share`` of those of one of them.
 
+    At most ``most`` pairs, those that share most.
     ``rare`` has each student's passages, without repetitions. Passages should have few holders: the work grows with
     their square.
     """
@@ -29,7 +30,7 @@ def sharing_pairs(rare: Mapping[str, numpy.ndarray], *, share: float, most: int)
     likely = []
     for key, number in counts.items():
         one, other = divmod(key, len(students))
-        if number >= share * min(sizes[one], sizes[other]):
+        if number >= least and number >= share * min(sizes[one], sizes[other]):
             likely.append((-number, students[one], students[other]))
     return [(one, other) for _, one, other in sorted(likely)[:most]]
 

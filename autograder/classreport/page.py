@@ -11,8 +11,7 @@ from autograder.classreport.trouble import SLOW, SLOW_S, troubles
 from autograder.results import Record, write_atomically
 from autograder.webpage import render
 
-MAX_GROUPS = 50  # of submissions that are alike
-MAX_SHOWN = 20  # pairs whose code is shown side by side
+MAX_SHOWN = 20  # groups of which code is shown side by side
 
 
 def write_summary(
@@ -63,8 +62,7 @@ def write_summary(
         usual=statistics.median(seconds.values()) if seconds else 0.0,
         times=histogram(seconds, top=max(seconds.values()), unit="s") if len(seconds) > 1 else None,
         mended=mended(records),
-        groups=near_identical(graded, given),
-        max_groups=MAX_GROUPS,
+        alike=near_identical(graded, given),
         max_shown=MAX_SHOWN,
         codes={record.student: {item.name: item.source for item in record.functions.values()} for record in graded},
         causes=causes,

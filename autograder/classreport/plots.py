@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 860.0, 240.0  # of the whole drawing, pixels
+WIDTH, HEIGHT = 1120.0, 260.0  # of the whole drawing, pixels
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 42.0, 44.0  # margins for numbers and names
 BINS = 20  # at most
 NICE = (1, 2, 2.5, 5, 10)

@@ -21,9 +21,10 @@ from autograder.classreport.fingerprints import Fingerprint, fingerprint, passag
 from autograder.results import Record
 
 ALIKE = 0.8  # the share of a student's rarer code that another has, too
-ENOUGH = 200  # characters of rarer code that are shared; less may be chance
+ENOUGH = 300  # characters of rarer code that are shared; less may be chance
 FEW, SHARE, MANY = 5, 0.1, 20  # who may have a rare passage: so many, or this share of the class, never more than that
 MAX_PAIRS = 5_000  # that are compared exactly, those that share most
+MAX_GROUPS, MAX_SHOWN = 50, 5  # groups that are told, and pairs of each
 
 Codes = Mapping[str, Mapping[str, str]]  # student -> question -> own code
 
@@ -33,15 +34,25 @@ class Pair:
     students: tuple[str, str]
     structure: int  # per cent of the rarer code in common, names and texts put aside
     text: int  # the same of the code as it stands
+    length: int  # characters of rarer code in common
     questions: tuple[str, ...]  # those in which they are alike
 
 
 @dataclass(frozen=True)
 class Group:
-    """Students each of whom is alike to another; ``pairs`` connect them, the most alike first."""
+    """Students each of whom is alike to another. ``pairs`` are the most alike of them, in all there are ``count``."""
 
     students: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """The most alike first; ``more`` groups are less alike and not told."""
+
+    groups: tuple[Group, ...]
+    more: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +68,8 @@ class _View:
         return fingerprint(text, without=self.common)
 
 
-def near_identical(records: Sequence[Record], given: Sequence[str]) -> tuple[Group, ...]:
-    """The most alike first. ``given`` is code that anybody may have: the cells as released and as solved."""
+def near_identical(records: Sequence[Record], given: Sequence[str]) -> Found:
+    """``given`` is code that anybody may have: the cells as released and as solved."""
     lines = {line.strip() for source in given for line in source.splitlines()}
     codes = {
         record.student: {item.name: _own(item.source, lines) for item in record.functions.values()}
@@ -67,11 +78,22 @@ def near_identical(records: Sequence[Record], given: Sequence[str]) -> tuple[Gro
     }
     codes = {student: code for student, code in codes.items() if len(_whole(code)) >= ENOUGH}
     if len(codes) < 2:
-        return ()
+        return Found(())
     views = [_view(codes, given, read) for read in (plain, str)]
-    links = {link for view in views for link in _links(view)}
-    pairs = [_pair(link, codes, views) for link in links]
-    return _groups(sorted(pairs, key=lambda one: (-one.structure - one.text, one.students)))
+    links: dict[tuple[str, str], float] = {}
+    for view in views:
+        for students, share in _links(view):
+            links[students] = max(share, links.get(students, 0.0))
+    connected = _connected(sorted(links, key=lambda students: (-links[students], students)))
+    groups = [
+        Group(
+            tuple(sorted({student for pair in pairs for student in pair})),
+            tuple(_pair(students, codes, views) for students in pairs[:MAX_SHOWN]),
+            len(pairs),
+        )
+        for pairs in connected[:MAX_GROUPS]
+    ]
+    return Found(tuple(groups), len(connected) - len(groups))
 
 
 def _own(source: str, given: set[str]) -> str:
@@ -93,8 +115,8 @@ def _view(codes: Codes, given: Sequence[str], read: Callable[[str], str]) -> _Vi
     return _View(read, texts, found, numpy.unique(numpy.concatenate([values[holders > many], *known])))
 
 
-def _links(view: _View) -> Iterator[tuple[str, str]]:
-    """Pairs that are alike; those with the same code are each paired with the first of them only."""
+def _links(view: _View) -> Iterator[tuple[tuple[str, str], float]]:
+    """Pairs that are alike, and how much; those with the same code are each paired with the first of them only."""
     same: dict[str, list[str]] = defaultdict(list)
     for student in sorted(view.texts):
         same[view.texts[student]].append(student)
@@ -105,40 +127,39 @@ def _links(view: _View) -> Iterator[tuple[str, str]]:
 
     for first, *others in same.values():
         if others and fingerprint_of(first).length >= ENOUGH:
-            yield from ((first, other) for other in others)
+            yield from (((first, other), 1.0) for other in others)
     firsts = [first for first, *_ in same.values()]
     rare = {one: numpy.setdiff1d(view.passages[one], view.common, assume_unique=True) for one in firsts}
-    # A passage that is missed breaks others, so half the share of passages may be the whole share of characters.
-    for one, other in sharing_pairs(rare, share=ALIKE / 2, most=MAX_PAIRS):
+    # Of a passage that was changed, all that overlap it are lost: the share of passages is smaller than of characters.
+    for one, other in sharing_pairs(rare, share=ALIKE / 2, least=ENOUGH // 4, most=MAX_PAIRS):
         length, share = shared(fingerprint_of(one), fingerprint_of(other))
         if length >= ENOUGH and share >= ALIKE:
-            yield one, other
+            yield (one, other), share
 
 
 def _pair(students: tuple[str, str], codes: Codes, views: Sequence[_View]) -> Pair:
     one, other = students
-    shares = [shared(*(view.fingerprint(view.texts[student]) for student in students))[1] for view in views]
+    both = [shared(*(view.fingerprint(view.texts[student]) for student in students)) for view in views]
+    lengths, shares = zip(*both, strict=True)
     best = views[shares.index(max(shares))]
     questions = []
-    for name in codes[one].keys() & codes[other].keys():
+    for name in (name for name in codes[one] if name in codes[other]):
         parts = [best.fingerprint(best.read(codes[student][name])) for student in students]
         if shared(*parts)[1] >= ALIKE:
             questions.append(name)
     structure, text = (round(100 * share) for share in shares)
-    return Pair(students, structure, text, tuple(name for name in codes[one] if name in questions))
+    return Pair(students, structure, text, max(lengths), tuple(questions))
 
 
-def _groups(pairs: Sequence[Pair]) -> tuple[Group, ...]:
+def _connected(pairs: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     """Pairs that have a student in common belong together."""
     group_of: dict[str, list[str]] = {}
     for pair in pairs:
-        one, other = (group_of.setdefault(student, [student]) for student in pair.students)
+        one, other = (group_of.setdefault(student, [student]) for student in pair)
         if one is not other:
             one += other
             group_of.update(dict.fromkeys(other, one))
-    connected: dict[int, list[Pair]] = {}
+    found: dict[int, list[tuple[str, str]]] = {}
     for pair in pairs:
-        connected.setdefault(id(group_of[pair.students[0]]), []).append(pair)
-    return tuple(
-        Group(tuple(sorted(group_of[members[0].students[0]])), tuple(members)) for members in connected.values()
-    )
+        found.setdefault(id(group_of[pair[0]]), []).append(pair)
+    return list(found.values())
