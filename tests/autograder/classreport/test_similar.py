@@ -1,4 +1,4 @@
-"""Near-identical submissions: copies are found, renamed or not; what everybody has is not. Code is made up at random."""
+"""Near-identical submissions: copies are found, renamed or not; what everybody has is not. The code is made up."""
 
 import os
 import random
