@@ -22,7 +22,7 @@ from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock
 from autograder.regrade import Move, take_moves
 from autograder.report import write_feedback
-from autograder.results import Record, remove_drafts
+from autograder.results import Record, read_record, remove_drafts
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,10 @@ def grade_and_publish(
                 )
         except OperationalError as error:
             raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error
-        links = {record.student: f"feedback/{record.student}.html" for record in records}
+        everybody = _with_the_rest(records, out / "records") if students else records
+        links = {record.student: f"feedback/{record.student}.html" for record in everybody}
         write_summary(
-            records,
+            everybody,
             summary,
             lab_title=title,
             links=links,
@@ -96,6 +97,19 @@ def grade_and_publish(
             seconds=read_seconds(out / "timings.jsonl", lab),
         )
         return Outcome(records, out / "records", feedback, summary, take_moves(out))
+
+
+def _with_the_rest(records: list[Record], folder: Path) -> list[Record]:
+    """With what earlier runs recorded of the others: the report stays one on the class when some are graded again."""
+    known = {record.student: record for record in records}
+    for path in folder.glob("*.json"):
+        try:
+            other = read_record(path)
+        except (ValueError, KeyError, TypeError):  # of another version, or damaged; a run of the whole class says so
+            continue
+        if other.student not in known and other.lab == records[0].lab:
+            known[other.student] = other
+    return [known[student] for student in sorted(known)]
 
 
 def _remove_drafts(course: Course, lab: str, out: Path) -> None:
