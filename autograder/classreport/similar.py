@@ -21,7 +21,7 @@ from autograder.classreport.fingerprints import Fingerprint, fingerprint, passag
 from autograder.results import Record
 
 ALIKE = 0.8  # the share of a student's rarer code that another has, too
-ENOUGH = 300  # characters of rarer code that are shared; less may be chance
+ENOUGH = 200  # characters of rarer code that are shared; less may be chance
 FEW, SHARE, MANY = 5, 0.1, 20  # who may have a rare passage: so many, or this share of the class, never more than that
 MAX_PAIRS = 5_000  # that are compared exactly, those that share most
 MAX_GROUPS, MAX_SHOWN = 50, 5  # groups that are told, and pairs of each
@@ -80,11 +80,12 @@ def near_identical(records: Sequence[Record], given: Sequence[str]) -> Found:
     if len(codes) < 2:
         return Found(())
     views = [_view(codes, given, read) for read in (plain, str)]
-    links: dict[tuple[str, str], float] = {}
+    links: dict[tuple[str, str], tuple[float, int]] = {}  # share and length: the best of the views
     for view in views:
-        for students, share in _links(view):
-            links[students] = max(share, links.get(students, 0.0))
-    connected = _connected(sorted(links, key=lambda students: (-links[students], students)))
+        for students, alike in _links(view):
+            links[students] = max(alike, links.get(students, alike))
+    ranked = sorted(links, key=lambda students: (*(-one for one in links[students]), students))
+    connected = _connected(ranked)
     groups = [
         Group(
             tuple(sorted({student for pair in pairs for student in pair})),
@@ -115,8 +116,8 @@ def _view(codes: Codes, given: Sequence[str], read: Callable[[str], str]) -> _Vi
     return _View(read, texts, found, numpy.unique(numpy.concatenate([values[holders > many], *known])))
 
 
-def _links(view: _View) -> Iterator[tuple[tuple[str, str], float]]:
-    """Pairs that are alike, and how much; those with the same code are each paired with the first of them only."""
+def _links(view: _View) -> Iterator[tuple[tuple[str, str], tuple[float, int]]]:
+    """Pairs that are alike, with share and length. Those with the same code are paired with the first of them only."""
     same: dict[str, list[str]] = defaultdict(list)
     for student in sorted(view.texts):
         same[view.texts[student]].append(student)
@@ -127,14 +128,14 @@ def _links(view: _View) -> Iterator[tuple[tuple[str, str], float]]:
 
     for first, *others in same.values():
         if others and fingerprint_of(first).length >= ENOUGH:
-            yield from (((first, other), 1.0) for other in others)
+            yield from (((first, other), (1.0, fingerprint_of(first).length)) for other in others)
     firsts = [first for first, *_ in same.values()]
     rare = {one: numpy.setdiff1d(view.passages[one], view.common, assume_unique=True) for one in firsts}
     # Of a passage that was changed, all that overlap it are lost: the share of passages is smaller than of characters.
     for one, other in sharing_pairs(rare, share=ALIKE / 2, least=ENOUGH // 4, most=MAX_PAIRS):
         length, share = shared(fingerprint_of(one), fingerprint_of(other))
         if length >= ENOUGH and share >= ALIKE:
-            yield (one, other), share
+            yield (one, other), (share, length)
 
 
 def _pair(students: tuple[str, str], codes: Codes, views: Sequence[_View]) -> Pair:
