@@ -198,11 +198,18 @@ def test_a_narrow_screen_need_not_be_pushed_sideways(opened, name):
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
+@pytest.mark.parametrize("name", ["summary.html", "feedback/0.html", "feedback/11.html"])
+def test_print_fits_on_the_width_of_a_page(opened, name):
+    page = opened(name, viewport={"width": 688, "height": 900})  # A4 without its margins, 96 pixels an inch
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+
+
 @pytest.mark.parametrize("name", ["summary.html", "feedback/10.html"])
 def test_print_has_what_is_folded_on_the_screen_in_dark_ink_on_white(opened, name):
     page = opened(name, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
-    folded = page.locator("details:not([open]) > :not(summary)")
+    folded = page.locator("details:not([open], .again) > :not(summary)")
     assert folded.count()
     assert all(one.evaluate("one => one.checkVisibility({contentVisibilityAuto: true})") for one in folded.all())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
