@@ -22,6 +22,7 @@ from autograder.results import Record
 
 ALIKE = 0.8  # the share of a student's rarer code that another has, too
 ENOUGH = 200  # characters of rarer code that are shared; less may be chance
+MOST = 30_000  # characters of a submission that are compared; a lab has a third of it
 FEW, SHARE, MANY = 5, 0.1, 20  # who may have a rare passage: so many, or this share of the class, never more than that
 MAX_PAIRS = 5_000  # that are compared exactly, those that share most
 MAX_GROUPS, MAX_SHOWN = 50, 5  # groups that are told, and pairs of each
@@ -103,7 +104,7 @@ def _own(source: str, given: set[str]) -> str:
 
 
 def _whole(code: Mapping[str, str]) -> str:
-    return "\n".join(code.values())
+    return "\n".join(code.values())[:MOST]
 
 
 def _view(codes: Codes, given: Sequence[str], read: Callable[[str], str]) -> _View:
