@@ -282,7 +282,8 @@ def _progress() -> Progress:
 
 
 def _print_class(records: Sequence[Record]) -> None:
-    from autograder.report import causes, format_points
+    from autograder.classreport.figures import causes
+    from autograder.webpage import format_points
 
     table = Table("student", "score", "what happened", "mended")
     for record in records:
