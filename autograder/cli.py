@@ -193,7 +193,8 @@ def _fail(sentence: str) -> NoReturn:
 
 
 def _print_class(records: Sequence[Record]) -> None:
-    from autograder.report import causes, format_points
+    from autograder.classreport.figures import causes
+    from autograder.webpage import format_points
 
     table = Table("student", "score", "what happened", "mended")
     for record in records:

@@ -18,6 +18,7 @@ TOP = {
     "classroom",
     "gradebook",
     "report",
+    "classreport",
     "demo",
     "run",
     "doctor",

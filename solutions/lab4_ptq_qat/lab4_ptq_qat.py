@@ -50,10 +50,11 @@ from qlab_helpers.cost import MiB, count_parameters, model_size_bits
 from qlab_helpers.data import ImageLoader, load_cifar10
 from qlab_helpers.metrics import report_metrics
 from qlab_helpers.models.resnet import RESNET50_STAGES, SMALL_STAGES, BasicBlock, Bottleneck, ResNet
-from qlab_helpers.plots import plot_curves
+from qlab_helpers.plots import STYLE, plot_curves
 from qlab_helpers.train import default_device, evaluate, seed_everything, train_epoch
 from qlab_helpers.weights import find_checkpoint, load_pretrained
 
+plt.rcParams.update(STYLE)  # all pictures of the course look alike
 FAST = os.environ.get("QLAB_FAST") == "1"  # a short rehearsal on few images; its figures mean little
 device = default_device()
 seed_everything(0)

@@ -50,9 +50,10 @@ from qlab_helpers.cost import Byte, count_parameters, model_macs
 from qlab_helpers.data import ImageLoader, ImageSet, load_mnist
 from qlab_helpers.metrics import report_metrics
 from qlab_helpers.models.lenet import LeNet
-from qlab_helpers.plots import plot_accuracy_against_size, plot_curves
+from qlab_helpers.plots import STYLE, plot_accuracy_against_size, plot_curves
 from qlab_helpers.train import default_device, evaluate, fit, seed_everything
 
+plt.rcParams.update(STYLE)  # all pictures of the course look alike
 FAST = os.environ.get("QLAB_FAST") == "1"  # fewer epochs and timings
 device = default_device()
 BACKEND = tq.default_backend()  # PyTorch's integer kernels for this machine: "x86", or "qnnpack" on ARM

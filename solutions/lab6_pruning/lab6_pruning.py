@@ -45,7 +45,7 @@ from qlab_helpers.clustering import KMeans1d
 from qlab_helpers.cost import MiB, count_parameters, latency_ms, model_macs, model_size_bits
 from qlab_helpers.data import ImageLoader, cifar10_loaders
 from qlab_helpers.metrics import report_metrics
-from qlab_helpers.plots import plot_accuracy_against_size, plot_matrix, plot_weight_histograms
+from qlab_helpers.plots import STYLE, plot_accuracy_against_size, plot_matrix, plot_weight_histograms
 from qlab_helpers.sparse import (
     GAP_BITS,
     SparseCode,
@@ -59,6 +59,7 @@ from qlab_helpers.sparse import (
 from qlab_helpers.train import default_device, evaluate, seed_everything, train_epoch
 from qlab_helpers.weights import load_pretrained
 
+plt.rcParams.update(STYLE)  # all pictures of the course look alike
 FAST = os.environ.get("QLAB_FAST") == "1"  # a short rehearsal on few images; its accuracies mean little
 device = default_device()
 seed_everything(0)
