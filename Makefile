@@ -14,13 +14,16 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/qlab demo
 
+# A worker for each core; tests of one file stay together, for they share what took long to make.
+TEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	$(BIN)/python -m pytest
+	$(TEST)
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(TEST)
 
 # Rates of qlab and of stock nbgrader on one class, side by side; writes benchmarks/results/grading.json. SIZES are
 # those of the mixed classes: make bench-grading SIZES="100 1000 10000"

@@ -14,12 +14,14 @@ from sqlalchemy.exc import OperationalError
 from autograder.autograded import keep_submission, write_autograded
 from autograder.batch import grade_class
 from autograder.bench import Done
+from autograder.classreport.given import given_code
+from autograder.classreport.page import write_summary
+from autograder.classreport.trouble import read_seconds
 from autograder.course import Course, CourseError
 from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock
 from autograder.regrade import Move, take_moves
-from autograder.report import write_summary
-from autograder.results import Record, remove_drafts, write_atomically
+from autograder.results import Record, read_record, remove_drafts, write_atomically
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,30 @@ def grade_and_publish(
                 )
         except OperationalError as error:
             raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error
-        links = {record.student: f"feedback/{record.student}.html" for record in records}
-        write_summary(records, summary, lab_title=title, links=links)
+        everybody = _with_the_rest(records, out / "records") if students else records
+        links = {record.student: f"feedback/{record.student}.html" for record in everybody}
+        write_summary(
+            everybody,
+            summary,
+            lab_title=title,
+            links=links,
+            given=given_code(course, lab),
+            seconds=read_seconds(out / "timings.jsonl", lab),
+        )
         return Outcome(records, out / "records", feedback, summary, take_moves(out))
+
+
+def _with_the_rest(records: list[Record], folder: Path) -> list[Record]:
+    """With what earlier runs recorded of the others: the report stays one on the class when some are graded again."""
+    known = {record.student: record for record in records}
+    for path in folder.glob("*.json"):
+        try:
+            other = read_record(path)
+        except (ValueError, KeyError, TypeError):  # of another version, or damaged; a run of the whole class says so
+            continue
+        if other.student not in known and other.lab == records[0].lab:
+            known[other.student] = other
+    return [known[student] for student in sorted(known)]
 
 
 def _remove_drafts(course: Course, lab: str, out: Path) -> None:

@@ -10,6 +10,7 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Sequence
 
 from autograder import namespaces as ns
 
@@ -19,6 +20,7 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_dat
 X32 = 0x40000000
 PR_SET_SECCOMP, FILTER_MODE = 22, 2
 LOCAL_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: all of the submission's own network
+NO_NETWORK = (1,)  # where the network is not its own
 
 #: (audit architecture, number of socket(), numbers of the refused calls)
 TABLES = {
@@ -46,17 +48,20 @@ def supported() -> bool:
     return platform.machine() in TABLES and os.path.exists("/proc/sys/kernel/seccomp/actions_avail")
 
 
-def install() -> None:
-    """For this process and all that it starts; needs no_new_privs. Raises ``OSError``; nothing where unsupported."""
+def install(families: Sequence[int] = LOCAL_FAMILIES) -> None:
+    """For this process and all that it starts, with sockets of these ``families``; needs no_new_privs.
+
+    Raises ``OSError``; nothing happens where unsupported.
+    """
     if not supported():
         return
-    program = _program(*TABLES[platform.machine()])
+    program = _program(*TABLES[platform.machine()], families)
     instructions = ctypes.create_string_buffer(program, len(program))
     described = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions)))
     ns.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.addressof(described))
 
 
-def _program(architecture: int, socket: int, refused: tuple[int, ...]) -> bytes:
+def _program(architecture: int, socket: int, refused: tuple[int, ...], families: Sequence[int]) -> bytes:
     """The filter; the two numbers of a jump say how many instructions to skip when it holds, and when not."""
     refuse = _instruction(RETURN, ERRNO | errno.EPERM)
     allow = _instruction(RETURN, ALLOW)
@@ -71,7 +76,7 @@ def _program(architecture: int, socket: int, refused: tuple[int, ...]) -> bytes:
     for number in refused:
         parts += [_instruction(JUMP_EQUAL, number, 0, 1), refuse]
     parts += [_instruction(JUMP_EQUAL, socket, 1, 0), allow, _instruction(LOAD, FIRST_ARGUMENT)]
-    for family in LOCAL_FAMILIES:
+    for family in families:
         parts += [_instruction(JUMP_EQUAL, family, 0, 1), allow]
     return b"".join([*parts, _instruction(RETURN, ERRNO | errno.EAFNOSUPPORT)])
 

@@ -22,6 +22,7 @@ MAX_TRACEBACK = 4000
 MAX_SHOWN = 3000
 #: Types whose name may be told of a hidden case; a student's own class could be called anything.
 PLAIN_TYPES = ("dict", "set", "frozenset", "bytes", "complex", "function", "method", "generator", "ellipsis", "type")
+ENDED_PYTHON = "ended the Python process"
 PLACE = re.compile(r"cell \d+, line \d+: ")
 NOT_TRIED = re.compile(r"not tried after \d calls that took too long")
 
@@ -35,7 +36,7 @@ def judge_case(item: Item, stored: StoredCase, variant: int, raw: RawOutcome, *,
         return _describe_exception(item, stored, raw.detail)
     messages = {
         "timed out": f"took longer than {limits.case_s:g} s",
-        "crashed": "ended the Python process",
+        "crashed": ENDED_PYTHON,
         "out of memory": f"needed more than {limits.memory_mib} MiB",
         "missing": "not answered" if item.kind == "answer" else "there is no function of this name",
         "not graded": "could not be graded by a fault of the grader; it does not count as wrong",

@@ -16,6 +16,7 @@ PATH_BENEATH = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
 READ = EXECUTE | READ_FILE | READ_DIR
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE  # all others are rights on folders
 USE_DEVICE = WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
 #: How many rights on files, of TCP, and scopes (abstract sockets, signals) a version of the kernel's interface has.
 KNOWN = {1: (13, 0, 0), 2: (14, 0, 0), 3: (15, 0, 0), 4: (15, 2, 0), 5: (16, 2, 0), 6: (16, 2, 2)}
@@ -29,7 +30,7 @@ def version() -> int:
 
 
 def restrict(*, readable: Sequence[str], writable: Sequence[str], devices: Sequence[str]) -> None:
-    """From now on this process and all that it starts have these folders, no TCP, and no signals for others.
+    """From now on this process and all that it starts have these folders and files, no TCP, and no signals for others.
 
     Needs no_new_privs; nothing happens where the kernel has no Landlock. Raises ``OSError``.
     """
@@ -40,16 +41,16 @@ def restrict(*, readable: Sequence[str], writable: Sequence[str], devices: Seque
     rules = struct.pack("QQQ", everything, tcp, scopes)[: 8 * (1 + (tcp > 0) + (scopes > 0))]
     ruleset = _call(CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint(0))
     try:
-        for rights, folders in ((READ, readable), (everything, writable), (USE_DEVICE, devices)):
-            for folder in folders:
-                _allow(ruleset, folder, rights & everything)
+        for rights, paths in ((READ, readable), (everything, writable), (USE_DEVICE, devices)):
+            for path in paths:
+                _allow(ruleset, path, rights & everything & (-1 if os.path.isdir(path) else OF_FILES))
         _call(RESTRICT_SELF, ruleset, ctypes.c_uint(0))
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, folder: str, rights: int) -> None:
-    descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+def _allow(ruleset: int, path: str, rights: int) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         _call(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, descriptor), ctypes.c_uint(0))
     finally:

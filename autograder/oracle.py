@@ -8,10 +8,13 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
+import torch
+
 from autograder.materials import Materials
 from autograder.remembered import digest
 from autograder.solution import named_tuples, repeatable
 from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encode, pack, unpack
+from qlab_helpers.checking.outputs import different
 
 #: A question may be this much larger than the largest case of the lab.
 SLACK = 4
@@ -31,7 +34,10 @@ class Oracle:
         self._max_values = SLACK * materials.largest_case + 1024
 
     def __call__(self, name: str, message: bytes) -> bytes:
-        """``message`` packs the arguments; the reply packs {"result": ...} or {"error": {"str": ...}}. Never raises."""
+        """``message`` packs the arguments; the reply packs {"result": ...} or {"error": {"str": ...}}. Never raises.
+
+        Arguments that the function changes in place come back under "changed", by position.
+        """
         if name not in self._names:
             return _error(f"{name} may not be called here")
         return self._remembered.recall(("oracle", name, digest(message)), lambda: self._answer(name, message))
@@ -43,19 +49,31 @@ class Oracle:
             arguments = decode(tree, tensors, self._types)
         except CodecError as error:
             return _error(str(error))
-        with _one_call, repeatable(0):
+        # Nothing can be differentiated through a reply, and a parameter may be changed in place without gradients only.
+        with _one_call, repeatable(0), torch.no_grad():
             try:
                 result = self._solution[name](*arguments)
             except Exception as error:  # noqa: BLE001  (with a student's arguments it may raise anything)
                 return _error(f"{type(error).__name__}: {error}")
         node, found = encode(result)
-        return pack({"result": node}, found)
+        changed, more = _changed(decode(tree, tensors, self._types), arguments)
+        return pack({"result": node, **({"changed": changed} if changed else {})}, found | more)
 
     def _check_size(self, tree: Tree, tensors: Tensors) -> None:
         if _count(tensors) > self._max_values:
             raise CodecError(f"arguments of more than {self._max_values} values are not computed here")
         if any(abs(value) > MAX_INTEGER for value in _integers(tree)):
             raise CodecError(f"integers beyond {MAX_INTEGER} are not computed with here")
+
+
+def _changed(before: tuple, after: tuple) -> tuple[dict[str, Tree], Tensors]:
+    """The tensors among the arguments that the call has written into, by position."""
+    trees, tensors = {}, {}
+    for position, (one, other) in enumerate(zip(before, after, strict=True)):
+        if isinstance(one, torch.Tensor) and one.shape == other.shape and different(one, other).any():
+            trees[str(position)], more = encode(other.detach(), prefix=f"changed.{position}.")
+            tensors |= more
+    return trees, tensors
 
 
 def _count(tensors: Tensors) -> int:

@@ -242,6 +242,8 @@ def _asking(
         reply, tensors = unpack(body)
         if "error" in reply:
             raise RuntimeError(f"{name}: {decode(reply['error'], tensors)}")
+        for position, node in reply.get("changed", {}).items():
+            (*positional, *named.values())[int(position)].copy_(decode(node, tensors))  # it works in place
         value = decode(reply["result"], tensors, _NamedTuples(namespace))
         return value if not isinstance(value, Other) else None
 

@@ -65,7 +65,8 @@ class ItemRecipe:
     """A graded function, or a short answer when ``kind`` is "answer" (its one case has ``expected``).
 
     A graded class has a ``driver``, the name of a function in ``qlab_helpers/checking/drivers.py`` that makes an object
-    of it and uses it; a case's arguments are then those of the driver, without the class.
+    of it and uses it; so has a function that works on networks, which no case can hold. A case's arguments are then
+    those of the driver, without the class or function.
     """
 
     name: str

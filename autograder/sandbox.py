@@ -34,6 +34,9 @@ Not contained, or not fully:
   against one in the kernel's namespaces. Only x86-64 and ARM64 have one.
 - Without a sandbox (``--no-sandbox``) only rlimits and deadlines hold: everything of the grader's can be read, changed
   and killed, and what leaves its process group outlives the run.
+- As another user, without namespaces (on Gradescope): file modes, the filter of system calls, here without any network,
+  Landlock, rlimits and deadlines. It may read what everybody may, sees that other processes run, and what leaves its
+  process group lives until its container ends. Memory is limited for each process, not for all together.
 """
 
 import dataclasses
@@ -100,9 +103,11 @@ class Child:
 class Template:
     """The warm process, as a context manager. Its methods may be called from several threads."""
 
-    def __init__(self, limits: Limits, *, sandboxed: bool = True) -> None:
+    def __init__(self, limits: Limits, *, sandboxed: bool = True, user: int | None = None) -> None:
+        """``user``: without a sandbox, who submissions run as; only root may name somebody else."""
         self.limits = limits
         self.sandboxed = sandboxed
+        self.user = user
         self.layers: dict[str, str] = {}
         self.generation = 0
         self._closed = False
@@ -176,6 +181,7 @@ class Template:
         options = {
             "folder": self._folder.name,
             "sandboxed": self.sandboxed,
+            "user": self.user,
             "limits": dataclasses.asdict(self.limits),
             "visible": visible_paths(),
             "masked": masked_paths(),

@@ -46,6 +46,12 @@ def main() -> None:
         except OSError as error:
             wire.send(control, {"error": str(error)})
             return
+    elif options["user"] is not None:
+        try:
+            layers = boxes.become(options["user"], visible=options["visible"], folder=options["folder"])
+        except OSError as error:
+            wire.send(control, {"error": str(error)})
+            return
     memory.make_forks_cheap()
     wire.send(control, {"ready": True, "layers": layers})
     _serve(control, options, shell)

@@ -41,15 +41,19 @@ def train_epoch(
     label_smoothing: float = 0.0,
     callbacks: Sequence[Callable[[], object]] = (),
     description: str = "train",
+    full_precision: bool = False,
 ) -> float:
     """One pass over ``loader``; returns the mean training loss of its images.
+
+    ``full_precision`` computes in fp32 everywhere, as quantization-aware training needs: bfloat16 would round once
+    more.
 
     ``scheduler`` steps and every callback is called after each batch; k-means quantization-aware training passes the
     function that puts the weights back onto their codebook.
     """
     device = _device_of(model)
     model.train()
-    low_precision = device.type == "cpu" and _has_bfloat16()
+    low_precision = device.type == "cpu" and _has_bfloat16() and not full_precision
     total, count = 0.0, 0
     for images, labels in tqdm(loader, desc=description, leave=False):
         images, labels = images.to(device), labels.to(device)

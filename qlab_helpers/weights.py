@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from qlab_helpers.models.resnet import resnet14_cifar10
 from qlab_helpers.models.vgg import VGG
 
 FOLDER = Path(__file__).parent / "checkpoints"
 #: Every checkpoint that the package ships, and the model that it belongs to.
-MODELS: dict[str, Callable[[], nn.Module]] = {"vgg_cifar10": VGG}
+MODELS: dict[str, Callable[[], nn.Module]] = {"vgg_cifar10": VGG, "resnet14_cifar10": resnet14_cifar10}
 
 
 class WeightsMissing(RuntimeError):

@@ -22,6 +22,9 @@ COPIED = (
     "qlab_helpers/reference",
 )
 
+#: Begun first, so that no worker is left alone with one of them at the end.
+LONGEST = ("test_run_fast.py", "test_proofs.py", "test_attacks.py", "test_resume.py", "test_fuzz_submissions.py")
+
 COURSE = f"""
 [course]
 id = "tiny"
@@ -130,6 +133,15 @@ ITEMS = (
     answer("answer_1", "b", tests="the number of levels", hint="count from -127 to 127", choices=("a", "b")),
 )
 """
+
+
+def pytest_configure() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:  # several threads in each of several workers wait for each other
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ TOP = {
     "classroom",
     "gradebook",
     "report",
+    "classreport",
     "demo",
     "run",
     "doctor",
@@ -31,8 +32,9 @@ TOP = {
     "stamp",
     "lms",
     "handout",
+    "gradescope",
 }
-COMMAND_LINE = {"cli", "cli_lms", "cli_release"}
+COMMAND_LINE = {"cli", "cli_build", "cli_lms", "cli_release", "terminal"}
 
 OUR_FOLDERS = ["autograder", "qlab_helpers", "solutions", "notebooks", "tests", "benchmarks", ".ci"]
 BINARY = {".pyc", ".safetensors", ".png"}

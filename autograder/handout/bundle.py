@@ -5,7 +5,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,15 +40,20 @@ class Bundle:
     @cached_property
     def content(self) -> bytes:
         """The zip, the same bytes for the same files."""
-        target = io.BytesIO()
-        with zipfile.ZipFile(target, "w") as archive:
-            for name in sorted(self.files):
-                entry = zipfile.ZipInfo(f"{self.folder}/{name}", FIRST_DATE)
-                entry.external_attr = 0o644 << 16
-                entry.create_system = 3  # Unix, wherever it is made
-                entry.compress_type = zipfile.ZIP_STORED if name.endswith(".whl") else zipfile.ZIP_DEFLATED
-                archive.writestr(entry, self.files[name])
-        return target.getvalue()
+        return zipped({f"{self.folder}/{name}": content for name, content in self.files.items()})
+
+
+def zipped(files: Mapping[str, bytes], *, executable: Collection[str] = ()) -> bytes:
+    """A zip of ``files``, by path in it; the same bytes for the same files, whenever and wherever it is made."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, FIRST_DATE)
+            entry.external_attr = (0o755 if name in executable else 0o644) << 16
+            entry.create_system = 3  # Unix, wherever it is made
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".whl") else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name])
+    return target.getvalue()
 
 
 def make_bundle(course: Course, lab: str) -> Bundle:

@@ -29,12 +29,12 @@ def release(
         raise CourseError(f"{lab} is not released, {changes[0]}: run `qlab build` and commit the result")
     on_step(STEPS[1])
     problems = [problem for proof in verify(course, [lab], jobs=jobs) for problem in proof.problems]
-    _refuse(lab, problems, f"run `qlab verify {lab}`")
+    refuse(lab, problems, f"run `qlab verify {lab}`")
     on_step(STEPS[2])
     bundle = make_bundle(course, lab)
     files = unpacked(bundle.files)
     leaks = [*find_leaks(course, lab, files), *_secret_in(course, files)]
-    _refuse(lab, leaks, "take it out of what students get")
+    refuse(lab, leaks, "take it out of what students get")
     on_step(STEPS[3])
     rehearse(bundle, perfect_submission(course, lab), lab)
     write_atomically(out / bundle.name, bundle.content)
@@ -47,7 +47,7 @@ def _secret_in(course: Course, files: Mapping[str, bytes]) -> list[str]:
     return [f"{name} holds the course's secret" for name, file in files.items() if secret and secret in file]
 
 
-def _refuse(lab: str, problems: list[str], remedy: str) -> None:
+def refuse(lab: str, problems: list[str], remedy: str) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise CourseError(f"{lab} is not released: {problems[0]}{more}; {remedy}")

@@ -52,9 +52,9 @@ def read_gradescope(archive: Archive, lab: str) -> tuple[list[HandedIn], list[Ig
 
 
 def feedback_name(student: str, original: str = "") -> str:
-    """Gradescope takes no feedback files; pages lie under the submission's folder, else under the student."""
-    folder = next((part for part in original.split("/") if part.startswith("submission_")), student)
-    return f"{folder}/feedback.html"
+    """Gradescope takes no feedback files; pages lie under the submission's folder, one for each of a group."""
+    folder = next((part for part in original.split("/") if part.startswith("submission_")), "")
+    return f"{folder}/{student}.html" if folder else f"{student}/feedback.html"
 
 
 def _handed_in(entry: Entry, about: Mapping[str, Any], person: tuple[str, str, str], lab: str) -> HandedIn:

@@ -124,16 +124,16 @@ def _to_device(value: Any, device: torch.device) -> Any:
 
 
 @contextlib.contextmanager
-def time_limit(limit_s: float) -> Iterator[None]:
+def time_limit(limit_s: float, *, patience: float = PATIENCE) -> Iterator[None]:
     """Raises ``TimeUp`` inside after ``limit_s`` seconds of work, where there are alarms and this is the main thread.
 
-    Seconds of work, so that a busy machine fails nobody; what only waits is stopped after ``PATIENCE`` times as many.
+    Seconds of work, so that a busy machine fails nobody; what only waits is stopped after ``patience`` times as many.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
     running = True
-    worked, waited = time.process_time() + limit_s, time.monotonic() + PATIENCE * limit_s
+    worked, waited = time.process_time() + limit_s, time.monotonic() + patience * limit_s
 
     def stop(signum: int, frame: Any) -> None:
         if running and (time.process_time() >= worked or time.monotonic() >= waited):

@@ -1,9 +1,10 @@
 """How a graded class is tried: plain functions that make an object of it, use it, and return plain values.
 
-A function is called with a case's arguments; a class has to be made, fed and asked. An item that grades a class names
-one of these as its ``driver``. It is given the student's class and the case's arguments, and what it returns is judged
-as a function's result is. It runs where the class is: in the notebook, or in the sandbox, where nothing that it returns
-is believed more than any other value. So it holds no expected value and decides nothing.
+A function is called with a case's arguments; a class has to be made, fed and asked, and a function of a whole network
+has to be given one (``network_drivers``, ``lenet_drivers``, ``pruning_drivers``). An item that grades such a thing
+names one of these as its ``driver``. It is given what the student wrote and the case's arguments, and what it returns
+is judged as a function's result is. It runs where the student's code is: in the notebook, or in the sandbox, where
+nothing that it returns is believed more than any other value. So it holds no expected value and decides nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,10 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from qlab_helpers.checking import lenet_drivers as lenet
+from qlab_helpers.checking import network_drivers as networks
+from qlab_helpers.checking import pruning_drivers as pruning
 
 
 def observe(observer_class: Callable, options: tuple, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any, Any]:
@@ -44,7 +49,31 @@ def observe_power_of_two(
     return scale, zero_point, torch.tensor(approximated, dtype=torch.float64)
 
 
-DRIVERS: Mapping[str, Callable] = MappingProxyType({one.__name__: one for one in (observe, observe_power_of_two)})
+#: By name; those for whole networks have files of their own.
+DRIVERS: Mapping[str, Callable] = MappingProxyType(
+    {
+        one.__name__: one
+        for one in (
+            observe,
+            observe_power_of_two,
+            networks.observe_custom,
+            networks.use_block,
+            networks.use_network,
+            networks.describe_qconfig,
+            networks.show_batches,
+            networks.quantize_after_training,
+            networks.quantize_while_training,
+            lenet.quantize_dynamic,
+            lenet.quantize_static,
+            lenet.name_modules,
+            lenet.save_network,
+            pruning.prune_tensor,
+            pruning.prune_and_train,
+            pruning.scan_layers,
+            pruning.change_channels,
+        )
+    }
+)
 
 
 def apply(driver: str, subject: Callable, arguments: Sequence[Any]) -> Any:

@@ -49,9 +49,10 @@ from qlab_helpers.data import ImageLoader, load_cifar10
 from qlab_helpers.integer import int8_linear
 from qlab_helpers.metrics import report_metrics
 from qlab_helpers.models.small_vgg import SmallVGG
-from qlab_helpers.plots import plot_curves
+from qlab_helpers.plots import STYLE, plot_curves
 from qlab_helpers.train import default_device, evaluate, seed_everything, train_epoch
 
+plt.rcParams.update(STYLE)  # all pictures of the course look alike
 FAST = os.environ.get("QLAB_FAST") == "1"  # a short rehearsal on few images; its figures mean little
 device = default_device()
 seed_everything(0)

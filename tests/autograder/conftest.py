@@ -1,4 +1,4 @@
-"""A warm sandbox for all tests that need one, and short ways to ask it."""
+"""A warm sandbox for all tests that need one, short ways to ask it, and the demo's class, graded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autograder.course import Limits
+from autograder.classroom import Outcome, grade_and_publish
+from autograder.course import Limits, load_course
+from autograder.demo import LAB, make_class
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
@@ -80,3 +82,12 @@ def warm() -> Iterator[Template]:
 def box(request: pytest.FixtureRequest, warm: Template) -> Box:
     """Each question in a fork of its own. Where a file is parametrized with "shared", questions share one, too."""
     return Box(warm, shared=getattr(request, "param", "alone") == "shared")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The demo: a class of every kind, graded in the real sandbox on lab 2; its files lie beside the report."""
+    out = tmp_path_factory.mktemp("demo")
+    course = load_course(data=out / "course")
+    make_class(course, out / "submissions")
+    return grade_and_publish(course, LAB, out / "submissions", out=out, jobs=2)

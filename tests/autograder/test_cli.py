@@ -55,6 +55,13 @@ def test_feedback_summary_and_autograded_notebook_are_written(qlab, handed_in, t
     assert course.autograded("ada", TINY).is_file()
 
 
+def test_the_report_stays_one_on_the_class_when_one_student_is_graded_again(qlab, handed_in, tmp_path):
+    qlab("grade", TINY, "--submissions", handed_in, "--out", tmp_path / "out")
+    qlab("grade", TINY, "--submissions", handed_in, "--out", tmp_path / "out", "--student", "bob")
+    report = (tmp_path / "out/summary.html").read_text()
+    assert "feedback/ada.html" in report and "feedback/bob.html" in report
+
+
 def test_broken_notebook_costs_nobody_else_and_is_named(qlab, handed_in, tmp_path):
     broken = handed_in / "cyd" / TINY / "x.ipynb"
     broken.parent.mkdir(parents=True)

@@ -2,19 +2,13 @@
 
 import pytest
 
-from autograder.classroom import grade_and_publish
-from autograder.course import load_course
-from autograder.demo import LAB, make_class
+from autograder.classroom import Outcome
 from autograder.results import Record
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory) -> dict[str, Record]:
-    out = tmp_path_factory.mktemp("demo")
-    course = load_course(data=out / "course")
-    make_class(course, out / "submissions")
-    outcome = grade_and_publish(course, LAB, out / "submissions", out=out, jobs=2)
-    return {record.student: record for record in outcome.records}
+def records(demo: Outcome) -> dict[str, Record]:
+    return {record.student: record for record in demo.records}
 
 
 def test_class_has_at_least_twelve_kinds(records):

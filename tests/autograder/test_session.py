@@ -112,6 +112,24 @@ def test_functions_that_may_be_used_are_computed_outside(box):
     assert box.value(output.chained["double"][0]).tolist() == [0.0, 0.0]
 
 
+def test_a_helper_computed_outside_changes_its_argument_in_place_as_it_would_inside(box):
+    def oracle(name: str, body: bytes) -> bytes:
+        tree, tensors = unpack(body)
+        _, argument = decode(tree, tensors)
+        (node, found), (changed, more) = encode(7), encode(argument + 100, prefix="changed.")
+        return pack({"result": node, "changed": {"1": changed}}, found | more)
+
+    source = """\
+def helper(n, x): x.add_(n); return n
+def double(x):
+    number = helper(1, x=x)
+    return x + number
+"""
+    output = box.run(source, probes=(box.question("double", uses=("helper",)),), oracle=oracle)
+    assert box.value(output.items["double"][0]).tolist() == [108.0, 108.0]
+    assert box.value(output.chained["double"][0]).tolist() == [3.0, 3.0]
+
+
 # Time
 
 

@@ -1,7 +1,5 @@
 """Lab 2's quantization of tensors, weights and biases against torch and hand-made numbers, and what its text claims."""
 
-import re
-
 import pytest
 import torch
 from torch.nn import functional
@@ -204,7 +202,3 @@ def test_points_in_the_text_are_those_of_the_cells(course):
     text = "\n".join(cell.source for cell in source.cells if cell.kind == "markdown")
     assert f"**{checked + by_hand:g} points**: {checked:g} are given" in " ".join(text.split())
     assert f"and {by_hand:g} by a person" in " ".join(text.split())
-    assert [int(found) for found in re.findall(r"^### .*\((\d+) points?\)$", text, re.MULTILINE)] == [
-        *source.items.values(),
-        *source.written.values(),
-    ]

@@ -17,6 +17,12 @@ SYMMETRIC = tq.QConfig(
     activation=tq.MinMaxObserver.with_args(dtype=torch.quint8, qscheme=torch.per_tensor_symmetric),
     weight=tq.MinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_tensor_symmetric),
 )
+FAKE = tq.QConfig(
+    activation=tq.FakeQuantize.with_args(
+        observer=tq.MinMaxObserver, dtype=torch.quint8, qscheme=torch.per_tensor_symmetric
+    ),
+    weight=tq.FakeQuantize.with_args(observer=tq.MinMaxObserver, dtype=torch.qint8, qscheme=torch.per_tensor_symmetric),
+)
 
 
 @pytest.fixture
@@ -43,6 +49,44 @@ def test_each_step_leaves_its_model_as_it_was(model):
     after = model.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert not hasattr(model, "qconfig")
+
+
+def test_in_place_fusion_changes_the_model_itself(model):
+    images = torch.rand(2, 3, 8, 8)
+    before = model(images)
+    assert tq.fuse_modules(model, [("0", "1", "2")], inplace=True) is model
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    torch.testing.assert_close(model(images), before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_is_trained_with_rounding_and_then_quantized_without_a_warning(model):
+    images = torch.rand(8, 3, 8, 8)
+    fused = tq.fuse_modules_qat(model.train(), [("0", "1", "2")])
+    prepared = tq.prepare_qat(fused, FAKE)
+    prepared(images).sum().backward()
+    assert all(parameter.grad is not None for parameter in prepared.parameters())
+    assert not hasattr(fused, "qconfig") and isinstance(model[1], nn.BatchNorm2d)
+    rounded = [module for module in prepared.modules() if isinstance(module, tq.FakeQuantize)]
+    assert all(module.scale.item() != 1.0 for module in rounded)
+    converted = tq.convert(prepared.eval())
+    assert [type(layer)._get_name(layer) for layer in converted][:1] == ["QuantizedConvReLU2d"]
+
+
+def test_dynamic_quantization_makes_a_copy_without_a_warning(model):
+    quantized = tq.quantize_dynamic(model, {nn.Linear})
+    assert type(model[4]) is nn.Linear and "DynamicQuantizedLinear" in repr(quantized[4])
+    assert quantized[4].weight().dtype is torch.qint8
+    assert tq.quantize_dynamic(model, {"4"}, torch.float16)[4].weight().dtype is torch.float32
+
+
+@pytest.mark.parametrize("backend", ["x86", "fbgemm", "onednn", "qnnpack"])
+def test_a_backends_qconfig_prepares_without_a_warning(model, backend):
+    prepared = tq.prepare(tq.QuantWrapper(model).eval(), tq.get_default_qconfig(backend))
+    assert hasattr(prepared.module[0], "activation_post_process")
+
+
+def test_the_default_backend_is_one_that_this_machine_has():
+    assert tq.default_backend() in torch.backends.quantized.supported_engines
 
 
 def test_other_warnings_come_through(model):

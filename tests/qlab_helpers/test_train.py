@@ -86,6 +86,15 @@ def test_callbacks_and_scheduler_run_after_every_batch():
     assert model.weight.abs().max() <= 0.01  # and after the optimizer's
 
 
+@pytest.mark.parametrize(("full_precision", "expected"), [(False, torch.bfloat16), (True, torch.float32)])
+def test_full_precision_never_computes_in_bfloat16(monkeypatch, full_precision, expected):
+    monkeypatch.setattr(train, "_has_bfloat16", lambda: True)
+    model, seen = linear(), []
+    model.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    train_epoch(model, batches(), torch.optim.SGD(model.parameters(), lr=0.1), full_precision=full_precision)
+    assert set(seen) == {expected}
+
+
 def test_weights_can_be_viewed_as_a_row_by_callbacks_and_after_training():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 6), nn.Flatten())

@@ -10,6 +10,7 @@ from torch import nn
 
 from qlab_helpers import weights
 from qlab_helpers.data import ImageLoader, load_cifar10
+from qlab_helpers.models.resnet import ResNet
 from qlab_helpers.models.vgg import VGG
 from qlab_helpers.train import evaluate
 from qlab_helpers.weights import (
@@ -49,16 +50,22 @@ def test_every_shipped_checkpoint_is_as_recorded(name):
     assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
 
 
-def test_vgg_checkpoint_belongs_to_the_homework_vgg():
+def test_checkpoints_belong_to_their_models():
     assert isinstance(load_pretrained("vgg_cifar10"), VGG)
+    assert isinstance(load_pretrained("resnet14_cifar10"), ResNet)
+
+
+def test_the_small_residual_network_is_a_small_file():
+    assert find_checkpoint("resnet14_cifar10").file.stat().st_size < 400_000
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("QLAB_DATA" not in os.environ, reason="set QLAB_DATA to a folder with CIFAR-10")
-def test_accuracy_on_real_images_is_near_the_recorded_one():
+@pytest.mark.parametrize("name", sorted(weights.MODELS))
+def test_accuracy_on_real_images_is_near_the_recorded_one(name):
     images = ImageLoader(load_cifar10("test", limit=1000, progress=False), 250)
-    measured = evaluate(load_pretrained("vgg_cifar10"), images)
-    assert measured == pytest.approx(find_checkpoint("vgg_cifar10").accuracy_percent, abs=3)
+    measured = evaluate(load_pretrained(name), images)
+    assert measured == pytest.approx(find_checkpoint(name).accuracy_percent, abs=3)
 
 
 def test_saved_weights_come_back_rounded_to_fp16(tmp_path):
@@ -83,7 +90,7 @@ def test_record_holds_the_facts(shelf):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'vgg'; there are: vgg_cifar10"):
+    with pytest.raises(ValueError, match="'vgg'; there are: resnet14_cifar10, vgg_cifar10"):
         load_pretrained("vgg")
 
 

@@ -1,0 +1,1 @@
+"""The report on a class: one page with its figures, plots and tables."""

@@ -1,0 +1,1 @@
+"""Grading on Gradescope: an autograder zip for the staff to upload, and what runs there for each submission."""

@@ -1,0 +1,67 @@
+"""Mistakes that both blocks share."""
+
+from autograder.bank import Implementation, wrong
+
+IDENTITY = "identity = x if self.downsample is None else self.downsample(x)"
+CHOICE = "fuse = tq.fuse_modules_qat if is_qat else tq.fuse_modules"
+PROJECTION = """        if self.downsample is not None:
+            fuse(self.downsample, [["0", "1"]], inplace=True)
+"""
+
+
+def shared(answer: str, main: str, add: str, groups: str) -> tuple[Implementation, ...]:
+    """``answer`` returns the sum of ``main``, by the FloatFunctional ``add``; ``groups`` is the line that fuses."""
+    return (
+        wrong(
+            "plus sign",
+            "Your block adds with a plus sign, which has no observer and does not work in int8; add with the "
+            "FloatFunctional.",
+            (answer, f"return torch.relu({main} + identity)"),
+        ),
+        wrong(
+            "sum and ReLU apart",
+            "Your sum and its ReLU are two operations, so that negative sums are observed; one method does both.",
+            (answer, f"return torch.relu({add}.add({main}, identity))"),
+        ),
+        wrong(
+            "sum without ReLU",
+            "Your block ends with the sum; a ReLU follows it, and one method does both.",
+            (answer, f"return {add}.add({main}, identity)"),
+        ),
+        wrong(
+            "no skip connection",
+            "Your block adds nothing: what goes around the convolutions is missing.",
+            (answer, f"return torch.relu({main})"),
+        ),
+        wrong(
+            "product in place of the sum",
+            "Your block multiplies both paths; it adds them.",
+            (answer, f"return torch.relu({add}.mul({main}, identity))"),
+        ),
+        wrong(
+            "skip connection not projected",
+            "Your skip connection is always the input; where self.downsample is not None, it goes through that.",
+            (IDENTITY, "identity = x"),
+        ),
+        wrong(
+            "fuses a copy",
+            "Your fuse_model makes fused copies and drops them; say inplace=True.",
+            (groups, groups.replace(", inplace=True", "")),
+            ('[["0", "1"]], inplace=True', '[["0", "1"]]'),
+        ),
+        wrong(
+            "projection not fused",
+            "Your fuse_model leaves out the convolution and norm of self.downsample.",
+            (PROJECTION, ""),
+        ),
+        wrong(
+            "always for inference",
+            "Your fuse_model always uses tq.fuse_modules; with is_qat it is tq.fuse_modules_qat.",
+            (CHOICE, "fuse = tq.fuse_modules"),
+        ),
+        wrong(
+            "always for training",
+            "Your fuse_model always uses tq.fuse_modules_qat; without is_qat it is tq.fuse_modules.",
+            (CHOICE, "fuse = tq.fuse_modules_qat"),
+        ),
+    )
