@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test check bench-grading clean
+.PHONY: setup demo test test-browser check bench-grading clean
 
 setup: .venv/.ready
 
@@ -16,6 +16,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Only the tests in a real Chromium, which is looked for on PATH; `make test` runs them too.
+# QLAB_SCREENSHOTS=folder keeps the pictures that they take.
+test-browser: setup
+	$(BIN)/python -m pytest -m browser
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -146,10 +146,6 @@ class Jupyter:
     base: str
     token: str
 
-    def address(self, path: str) -> str:
-        """For a browser, which keeps the token in a cookie from then on."""
-        return f"{self.base}/{path}?token={self.token}"
-
     def fetch(self, path: str) -> str:
         request = Request(f"{self.base}/{path}", headers={"Authorization": f"token {self.token}"})
         with urlopen(request, timeout=60) as reply:

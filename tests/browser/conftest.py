@@ -18,7 +18,7 @@ from autograder.demo import TRUNCATES, perfect_submission
 ROOT = Path(__file__).parent.parent.parent
 LAB, REAL = "lab_tiny", "lab2_linear"
 ADDRESS = "http://127.0.0.1"
-WAIT_MS = 60_000  # for what a busy machine does slowly; a test that finds what it waits for waits no longer
+WAIT_MS = 120_000  # for what a busy machine does slowly; a test that finds what it waits for waits no longer
 READABLE = 4.5  # WCAG 2.1, success criterion 1.4.3, for text of usual size
 NBGRADER = ("formgrader", "validate_assignment", "assignment_list", "course_list")
 SETTINGS = {
@@ -41,11 +41,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A window of 1000 pixels that reaches this machine alone."""
+def context(chromium: Browser, jupyter) -> Iterator[BrowserContext]:
+    """A window of 1000 pixels that is logged in and reaches this machine alone."""
     context = chromium.new_context(viewport={"width": 1000, "height": 900})
     context.set_default_timeout(WAIT_MS)
     context.route(lambda address: not address.startswith((ADDRESS, "data:", "blob:")), lambda route: route.abort())
+    # Jupyter's cookie is good for the folder of the page that gave it: here for all.
+    context.request.get(f"{jupyter.base}/login?token={jupyter.token}", max_redirects=0)
     yield context
     context.close()
 
@@ -98,7 +100,7 @@ def open_notebook(jupyter) -> Callable[[Page, str], None]:
     }"""
 
     def open_(page: Page, name: str) -> None:
-        page.goto(jupyter.address(f"lab/workspaces/{name}/tree/student/{name}.ipynb"), wait_until="domcontentloaded")
+        page.goto(f"{jupyter.base}/lab/workspaces/{name}/tree/student/{name}.ipynb", wait_until="domcontentloaded")
         page.wait_for_function(ready)
         page.evaluate("() => void jupyterapp.commands.execute('application:toggle-left-area')")
 
@@ -122,23 +124,26 @@ def unreadable() -> Callable[[Locator], list[tuple[str, float]]]:
 def screenshot() -> Callable[[Page | Locator, str], None]:
     """Takes a picture into the folder that QLAB_SCREENSHOTS names, if it names one."""
 
+    folder = os.environ.get("QLAB_SCREENSHOTS")
+
     def take(shown: Page | Locator, name: str) -> None:
-        if folder := os.environ.get("QLAB_SCREENSHOTS"):
-            shown.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+        if folder:
+            shown.screenshot(path=Path(folder).absolute() / f"{name}.png", animations="disabled")
 
     return take
 
 
 def _beginning_of_lab2() -> NotebookNode:
-    """The released lab up to its first check, with a wrong function; then the right one, and its check once more."""
+    """The released lab up to its first check, with a wrong function; then the right one, its check, the last cell."""
     course = load_course(ROOT)
     released = nbformat.read(course.release(REAL), as_version=4)
     solution = {cell.id: cell for cell in perfect_submission(course, REAL).cells}["linear_quantize"]
     last = [cell.id for cell in released.cells].index("check_linear_quantize")
+    preflight = NotebookNode(released.cells[-1])
     released.cells = [
         cell for cell in released.cells[: last + 1] if "skip-execution" not in cell.metadata.get("tags", [])
     ]
     released.cells[-2].source = TRUNCATES.strip()
     check = NotebookNode(released.cells[-1], id="check_again")
-    released.cells += [NotebookNode(solution, id="right"), check]
+    released.cells += [NotebookNode(solution, id="right"), check, preflight]
     return released

@@ -1,10 +1,12 @@
 """A student's check in JupyterLab: readable in both themes, by eye and by screen reader."""
 
+import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+BOXES = ("progress", "check-failed", "check-solved", "preflight")  # as they stand in the notebook
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 #: Elements wider than the room that they have.
 TOO_WIDE = "box => [box, ...box.querySelectorAll('*')].filter(one => one.scrollWidth > one.clientWidth + 1"
@@ -13,11 +15,11 @@ TOO_WIDE += " && getComputedStyle(one).display !== 'inline').map(one => one.oute
 
 @pytest.fixture(scope="module")
 def lab(context, open_notebook) -> Page:
-    """The beginning of lab 2, every cell run; a wrong function is checked first, then the right one."""
+    """The beginning of lab 2 and its last cell, all run; a wrong function is checked first, then the right one."""
     page = context.new_page()
     open_notebook(page, "lab2")
     page.evaluate("() => void jupyterapp.commands.execute('runmenu:run-all')")
-    expect(page.locator(".qlab-check")).to_have_count(3)  # progress, and both checks
+    expect(page.locator(".qlab-check")).to_have_count(4)  # progress, both checks, preflight
     yield page
     page.close()
 
@@ -34,11 +36,10 @@ def theme(request, lab) -> str:
 
 
 def boxes(lab: Page) -> dict[str, Locator]:
-    progress, failed, solved = lab.locator(".qlab-check").all()
-    return {"progress": progress, "check-failed": failed, "check-solved": solved}
+    return dict(zip(BOXES, lab.locator(".qlab-check").all(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["progress", "check-failed", "check-solved"])
+@pytest.mark.parametrize("name", BOXES)
 def test_text_stands_out_from_its_background_whatever_the_theme(lab, theme, name, screenshot, unreadable):
     box = boxes(lab)[name]
     for system in ("light", "dark"):  # what the operating system likes must not matter
@@ -53,7 +54,7 @@ def test_the_theme_reaches_the_report(lab, theme):
     assert red > 200 if theme == "light" else red < 60
 
 
-@pytest.mark.parametrize("name", ["progress", "check-failed", "check-solved"])
+@pytest.mark.parametrize("name", BOXES)
 def test_nothing_is_wider_than_a_window_of_1000_pixels(lab, name):
     box = boxes(lab)[name]
     assert box.evaluate(TOO_WIDE) == []
@@ -107,3 +108,13 @@ def test_the_line_at_the_top_has_the_points_of_the_last_check(lab):
     bar = top.get_by_role("progressbar", name="Points so far")
     assert bar.get_attribute("value") == "12"
     expect(boxes(lab)["check-failed"]).to_contain_text("lab2_linear: 2.4 of ")
+
+
+def test_preflight_lists_what_is_open_and_makes_the_file_to_hand_in(lab, course):
+    box = boxes(lab)["preflight"]
+    expect(box).to_contain_text("10 functions to write, 2 answers to give; 12 of 88 points")
+    expect(box).to_contain_text("lab2_linear.ipynb, a copy of lab2.ipynb as it was last saved")
+    row = box.get_by_role("table", name="Questions").get_by_role("row", name="linear_quantize")
+    assert row.first.get_by_role("cell").all_inner_texts() == ["Function", "passed", "12 of 12", ""]
+    handed_in = nbformat.read(course.root / "student" / "lab2_linear.ipynb", as_version=4)
+    assert "check_linear_quantize" in [cell.id for cell in handed_in.cells]

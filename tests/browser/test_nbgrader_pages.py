@@ -53,7 +53,7 @@ def graded(grade, jupyter) -> dict[str, float]:
 
 def table(page: Page, jupyter) -> dict[str, str]:
     """What formgrader's list of submissions shows: student -> score."""
-    page.goto(jupyter.address(f"formgrader/manage_submissions/{LAB}"), wait_until="domcontentloaded")
+    page.goto(f"{jupyter.base}/formgrader/manage_submissions/{LAB}", wait_until="domcontentloaded")
     expect(page.locator("#main-table td.score").first).to_contain_text("/")
     rows = page.locator("#main-table tr").all()
     return {row.locator(".student-id").inner_text(): row.locator(".score").inner_text() for row in rows}
@@ -61,7 +61,7 @@ def table(page: Page, jupyter) -> dict[str, str]:
 
 def open_submission(page: Page, jupyter, student: str) -> None:
     """From the list of submissions, as an assistant goes."""
-    page.goto(jupyter.address(f"formgrader/manage_students/{student}/{LAB}"), wait_until="domcontentloaded")
+    page.goto(f"{jupyter.base}/formgrader/manage_students/{student}/{LAB}", wait_until="domcontentloaded")
     page.locator("#main-table .name a").click()
     page.wait_for_function("typeof formgrader !== 'undefined' && formgrader.grades && formgrader.grades.loaded")
     page.wait_for_function("formgrader.comments.loaded")
@@ -133,7 +133,7 @@ def test_nbgraders_export_has_the_points_that_the_page_shows(graded, course, pag
     ("notebook", "dialog", "says"),
     [
         ("solved", ".nbgrader-SuccessDialog", "Success! Your notebook passes all the tests."),
-        ("untouched", ".nbgrader-ErrorDialog", "not written yet"),
+        ("untouched", ".nbgrader-ErrorDialog", "check(scale_of)"),
     ],
 )
 def test_the_validate_button_tells_a_solved_notebook_from_an_untouched_one(page, open_notebook, notebook, dialog, says):
