@@ -28,7 +28,8 @@ def handed_in(course, tmp_path_factory):
         for cell in notebook.cells:
             if cell.id == "question_2":
                 cell.source = "So that the levels are symmetric about zero."
-            elif student != "bob":
+            cell.source = "\n".join(line for line in cell.source.splitlines() if "### " not in line)
+            if student != "bob":
                 cell.source = cell.source.replace("largest / LEVELS[bitwidth]", "largest / 127")
         (folder / student).mkdir()
         nbformat.write(notebook, folder / student / f"{LAB}.ipynb")
@@ -69,9 +70,9 @@ def open_submission(page: Page, jupyter, student: str) -> None:
 
 def type_and_wait(page: Page, field: str, text: str, address: str) -> None:
     """Until the server has what was typed: the page saves a field when it is left."""
-    page.locator(field).fill(text)
     with page.expect_response(lambda answer: address in answer.url and answer.request.method == "PUT") as saved:
-        page.keyboard.press("Escape")
+        page.locator(field).press_sequentially(text)
+        page.locator(field).blur()
     assert saved.value.ok
 
 
