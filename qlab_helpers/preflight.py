@@ -96,7 +96,7 @@ def _guess(notebook: OpenNotebook | None, namespace: Mapping[str, Any], folder: 
 def _line(item: Item, notebook: OpenNotebook | None, namespace: Mapping[str, Any], folder: Path) -> Line:
     if item.name not in namespace:
         top = item.points if item.kind == "function" and item.cases else None
-        todo = "run its cell" if notebook is not None and notebook.defines(item.name) else f"write {item.name}"
+        todo = "run its cell" if notebook is not None and notebook.defines(item.name) else "write it"
         return Line(item.name, item.kind, "missing", False, todo, of=top)
     look = _function if item.kind == "function" else _answer
     line = look(item, namespace[item.name], folder)

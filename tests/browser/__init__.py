@@ -1,0 +1,1 @@
+"""A package, unlike other folders of tests, so that pytest ends its fixtures with the folder: the browser's loop, too."""
