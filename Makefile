@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test check bench-grading clean
+.PHONY: setup demo test test-browser check bench-grading clean
 
 setup: .venv/.ready
 
@@ -19,6 +19,11 @@ TEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist l
 
 test: setup
 	$(TEST)
+
+# Only the tests in a real Chromium, which is looked for on PATH; `make test` runs them too.
+# QLAB_SCREENSHOTS=folder keeps the pictures that they take.
+test-browser: setup
+	$(BIN)/python -m pytest -m browser
 
 check: setup
 	$(BIN)/ruff format --check .

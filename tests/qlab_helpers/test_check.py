@@ -214,7 +214,7 @@ def test_the_picture_is_a_png_with_a_text_in_its_place(folder):
     for function in (to_int8, lambda tensor: to_int8(tensor) + 1):
         shown = page(check(function, name="to_int8", folder=folder))
         assert shown.attributes["src"][0].startswith("data:image/png;base64,")
-        assert shown.attributes["alt"] == ["small. Matrices of numbers: original, your result, expected"]
+        assert shown.attributes["alt"] == ["small. Matrices of numbers: original, expected, your result"]
 
 
 def test_the_picture_leaves_pyplot_alone():

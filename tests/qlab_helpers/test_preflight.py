@@ -139,7 +139,7 @@ def test_each_question_is_listed_with_what_is_left_to_do(looked):
 def test_missing_function_is_named_and_its_points_count_as_open(looked):
     found = looked(DOUBLE)
     assert states(found)["square"] == "missing"
-    assert todo(found, "square") == "write square"
+    assert todo(found, "square") == "write it"
     assert "4 of 12 points" in found.headline
 
 
