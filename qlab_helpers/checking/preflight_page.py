@@ -55,7 +55,8 @@ class Preflight:
             _count([line for line in open_ if line.kind == "answer"], "answer", "to give"),
             _count([line for line in open_ if line.kind == "written"], "written question", "to answer"),
         ]
-        left = ", ".join(filter(None, counts)) or "nothing left to do"
+        done = "functions and answers done, written questions not looked at" if self.notes else "nothing left to do"
+        left = ", ".join(filter(None, counts)) or done
         return f"{left}; {points_text(earned)} of {points_text(top)} points on the visible cases"
 
     def __repr__(self) -> str:

@@ -57,6 +57,13 @@ class Report:
     def failing(self) -> CaseReport | None:
         return next((case for case in self.cases if case.outcome != "passed"), None)
 
+    @property
+    def hint(self) -> str:
+        """That of the failing case; "" where a diagnosis says more, and before there is anything to hint at."""
+        if self.failing is None or self.failing.outcome == "not written" or self.diagnosis:
+            return ""
+        return self.failing.hint
+
 
 def as_html(report: Report) -> str:
     """Self-contained HTML."""
@@ -77,7 +84,7 @@ def as_html(report: Report) -> str:
         parts.insert(1, f'<p class="diagnosis"><strong>Diagnosis:</strong> {_text(report.diagnosis)}</p>')
     failing = report.failing
     if failing is not None:
-        parts += _failure_html(failing)
+        parts += _failure_html(failing, report.hint)
     parts += _picture_html(failing or report.cases[0])
     parts.append(_so_far_html(report))
     return frame("all" if failing is None else "some", "".join(parts))
@@ -99,7 +106,7 @@ def as_text(report: Report) -> str:
         for title, value in _shown_pair(case):
             first, *rest = value_lines(value, case.verdict.differs)
             lines += [f"  {title}: {first}", *(f"    {one}" for one in rest)]
-        lines.append(f"  Hint: {case.hint}")
+        lines += [f"  Hint: {report.hint}"] if report.hint else []
     if report.so_far:
         lines += ["", report.so_far]
     return clean("\n".join(lines), MAX_TEXT)
@@ -109,15 +116,14 @@ def _outcome_html(case: CaseReport) -> str:
     return _text(case.outcome) if case.outcome == "passed" else f"<strong>{_text(case.outcome)}</strong>"
 
 
-def _failure_html(case: CaseReport) -> list[str]:
+def _failure_html(case: CaseReport, hint: str) -> list[str]:
     parts = [f"<p><strong>{_text(case.name)}</strong>: {_text(case.message)}</p>"]
     if case.line:
         parts.append(f"<pre>{_text(case.line)}</pre>")
     tables = "".join(_value_html(title, value, case) for title, value in _shown_pair(case))
     if tables:
         parts.append(f'<div class="pair">{tables}</div>')
-    parts.append(f"<p><strong>Hint:</strong> {_text(case.hint)}</p>")
-    return parts
+    return [*parts, f"<p><strong>Hint:</strong> {_text(hint)}</p>"] if hint else parts
 
 
 def _shown_pair(case: CaseReport) -> list[tuple[str, Any]]:

@@ -247,6 +247,18 @@ def test_a_stub_is_not_written_yet(folder):
     assert float(result) == 0.0 and "not written yet" in str(result)
 
 
+def test_hint_of_a_case_is_left_out_where_a_diagnosis_says_more_and_before_anything_is_written():
+    def linear_quantize(fp_tensor, bitwidth, scale, zero_point, dtype=torch.int8):
+        return (fp_tensor / scale + zero_point).clamp(-(1 << bitwidth - 1), (1 << bitwidth - 1) - 1).to(dtype)
+
+    def unwritten(*arguments):
+        raise NotImplementedError
+
+    diagnosed, stub = str(check(linear_quantize)), str(check(unwritten, name="linear_quantize"))
+    assert "Diagnosis:" in diagnosed and "Hint:" not in diagnosed + stub
+    assert "Hint:" in str(check(lambda *arguments: 1, name="linear_quantize"))
+
+
 @pytest.mark.parametrize("value", [None, ...])
 def test_a_function_that_returns_nothing_is_told_so(folder, value):
     result = check(lambda tensor: value, name="to_int8", folder=folder)

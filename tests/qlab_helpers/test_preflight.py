@@ -339,6 +339,11 @@ def test_colab_that_does_not_answer_leaves_a_plain_way_out(folder, tmp_path, mon
     assert found.handin and not list(tmp_path.iterdir())
 
 
+def test_nobody_is_told_that_nothing_is_left_to_do_where_written_questions_were_not_seen():
+    unseen = Preflight("lab", (Line("double", "function", "passed", True, "", 4.0, 4.0),), notes=("not looked at",))
+    assert "nothing left to do" not in unseen.headline and not unseen.ready
+
+
 def test_notebook_that_cannot_be_found_is_asked_for(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
