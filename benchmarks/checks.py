@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autograder.course import load_course
 from autograder.solution import load_solution
-from benchmarks.harness import Figure, alternate, quartiles
+from benchmarks.harness import Figure, Timing, duration
 from qlab_helpers.checking.check import check
 from qlab_helpers.checking.reference import labs, load_reference
 
@@ -53,19 +53,15 @@ def seconds_of_check(function, name: str) -> float:
 
 
 def import_time(*, rounds: int) -> Figure:
-    """The difference of two fresh interpreters: one imports torch, the other the helpers, which import it too."""
-
-    def start(statement: str) -> None:
-        subprocess.run([sys.executable, "-c", statement], cwd=ROOT, check=True)
-
-    timings = alternate(
-        {"torch": lambda: start("import torch"), "qlab_helpers": lambda: start("import torch, qlab_helpers")},
-        rounds=rounds,
-        least_s=0,
+    """In fresh interpreters: how long the import takes where torch is imported already."""
+    program = (
+        "import time, torch; clock, cpu = time.perf_counter(), time.process_time(); import qlab_helpers; "
+        "print(time.perf_counter() - clock, time.process_time() - cpu)"
     )
-    pairs = zip(timings["qlab_helpers"].wall_s, timings["torch"].wall_s, strict=True)
-    added = [ours - torchs for ours, torchs in pairs]
-    return Figure(
-        "import qlab_helpers, beyond import torch", statistics.median(added), "s", quartiles=quartiles(added),
-        reach=0.3, lower_is_better=True, seconds={name: timing.wall_s for name, timing in timings.items()},
-    )  # fmt: skip
+    wall, cpu = [], []
+    for _ in range(rounds):
+        run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        clock, processor = map(float, run.stdout.split())
+        wall.append(clock)
+        cpu.append(processor)
+    return duration("import qlab_helpers, beyond import torch", Timing(tuple(wall), tuple(cpu)), reach=0.3)

@@ -29,7 +29,7 @@ EXACT, INT32, FP32, FUSED, KERNELS = "exact int8 sums", "int32", "fp32", "fp32, 
 @torch.inference_mode()
 def measure(*, tiny: bool) -> Iterator[Figure]:
     lab = load_solution(load_course(), "lab2_linear")
-    model = tiny_model() if tiny else load_pretrained("vgg_cifar10")
+    model = TinyNetwork().eval() if tiny else load_pretrained("vgg_cifar10")
     images = some_images(1001).images[: 2 if tiny else BATCH].float() / 255
     fused = lab["fuse_model"](model)
     int8 = lab["quantize_model"](fused, lab["calibrate"](fused, images))
@@ -60,15 +60,16 @@ def measure(*, tiny: bool) -> Iterator[Figure]:
     yield Figure("images a second on exact sums", len(images) / timings[EXACT].median_s, "1/s")
 
 
-def tiny_model() -> nn.Module:
-    """Two convolutions with the names and the order of the VGG's layers."""
-    torch.manual_seed(0)
-    layers = convolutions((8, "M", 8, "M"), bias=False, inplace=True)
-    model = nn.Module()
-    model.backbone = nn.Sequential(layers)
-    model.classifier = nn.Linear(8 * 8 * 8, 10)
-    model.forward = lambda images: model.classifier(model.backbone(images).flatten(1))
-    return model.eval()
+class TinyNetwork(nn.Module):
+    """Two convolutions, with the names and the order of the VGG's layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(convolutions((8, "M", 8, "M"), bias=False, inplace=True))
+        self.classifier = nn.Linear(8 * 8 * 8, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.backbone(images).flatten(1))
 
 
 @contextmanager
