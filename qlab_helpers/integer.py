@@ -80,7 +80,7 @@ def int8_conv2d(
 
 
 def _product(rows: torch.Tensor, weight: torch.Tensor, *, step: int) -> torch.Tensor:
-    """(n, k) int8 x (oc, k) int8 -> (n, oc) int32; in float32, ``step`` terms of each sum at a time."""
+    """(n, k) int8 x (oc, k) int8 -> (n, oc) int32; ``step`` terms of each sum at a time."""
     if _has_integer_product(rows) and rows.numel() and weight.numel():
         return torch._int_mm(rows, weight.t())
     total = torch.zeros(len(rows), len(weight), dtype=torch.int32, device=rows.device)
@@ -149,9 +149,9 @@ def _windows(
 
 
 def _exact_terms(weight: torch.Tensor) -> int:
-    """How many terms of a sum float32 can add up exactly: all of them, if these weights are small enough."""
+    """How many terms of a sum may be added up at once: of float32 all, if these weights are small enough."""
     terms = weight[0].numel() if len(weight) else 0
-    if terms > EXACT_PRODUCTS:
+    if terms > EXACT_PRODUCTS and not _has_integer_product(weight):
         largest = weight.flatten(1).short().abs().sum(dim=1).max()  # int16, because |-128| is none of int8's
         if 128 * int(largest) > 1 << 24:
             return EXACT_PRODUCTS
