@@ -14,7 +14,7 @@ from qlab_helpers.data import ImageLoader, ImageSet, load_cifar10
 from qlab_helpers.models.small_vgg import SmallVGG
 from qlab_helpers.models.vgg import VGG
 
-BATCH, TRAIN_IMAGES, TEST_IMAGES, EPOCHS, SEEDS = 128, 4_000, 1_000, 3, (0, 1, 2)
+BATCH, TRAIN_IMAGES, TEST_IMAGES, EPOCHS, SEEDS = 128, 1_500, 1_000, 2, (0, 1, 2)
 
 
 def measure(*, tiny: bool) -> Iterator[Figure]:
