@@ -30,7 +30,7 @@ def measure(*, tiny: bool) -> Iterator[Figure]:
             one_epoch(model, images, seed=0)
 
     timings = alternate(
-        {"as chosen": lambda: step(chosen), "fp32": lambda: step(False)}, rounds=1 if tiny else 5, least_s=0
+        {"as chosen": lambda: step(chosen), "fp32": lambda: step(False)}, rounds=1 if tiny else 3, least_s=0
     )
     what = "bfloat16, channels last" if chosen else "fp32: this processor has no bfloat16"
     name = f"a training step of the VGG, batch of {len(images)}: as chosen ({what}) against fp32"

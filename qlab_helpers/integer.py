@@ -82,7 +82,9 @@ def int8_conv2d(
 def _product(rows: torch.Tensor, weight: torch.Tensor, *, step: int) -> torch.Tensor:
     """(n, k) int8 x (oc, k) int8 -> (n, oc) int32; ``step`` terms of each sum at a time."""
     if _has_integer_product(rows) and rows.numel() and weight.numel():
-        return torch._int_mm(rows, weight.t())
+        # In one piece each, with the usual strides also where a dimension is 1: the kernel takes nothing else.
+        left, right = (matrix.reshape(-1).view(matrix.shape) for matrix in (rows, weight))
+        return torch._int_mm(left, right.t())
     total = torch.zeros(len(rows), len(weight), dtype=torch.int32, device=rows.device)
     for begin in range(0, weight.shape[1], step):
         piece = slice(begin, begin + step)

@@ -17,10 +17,10 @@ PEERS = {"sklearn", "kmeans1d"}
 KEYS = {"name", "value", "unit", "quartiles", "cpu", "reach", "lower_is_better", "met", "seconds"}
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
+def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
-    settings = {**os.environ, "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+    settings = {**os.environ, "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, check=False)
 
 
 def load(name: str):
@@ -119,7 +119,7 @@ def test_a_lab_rehearses_in_a_kernel_both_ways(tmp_path):
 
 def test_a_missing_peer_is_named_and_is_not_silent(tmp_path):
     (tmp_path / "sklearn.py").write_text("raise ImportError('not here')")
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = run("--tiny", "--out", tmp_path / "out", "kmeans", PYTHONPATH=path)
     assert done.returncode == 1
     assert "scikit-learn is not installed: make bench installs it" in done.stderr
@@ -127,7 +127,7 @@ def test_a_missing_peer_is_named_and_is_not_silent(tmp_path):
 
 
 def test_missing_data_are_named(tmp_path):
-    done = run("--out", tmp_path / "out", "labs", QLAB_DATA="", HOME=str(tmp_path))
+    done = run("--out", tmp_path / "out", "labs", cwd=tmp_path, QLAB_DATA="", HOME=str(tmp_path))
     assert done.returncode == 1
     assert "QLAB_DATA is not set: set it to a folder with CIFAR-10" in done.stderr
 

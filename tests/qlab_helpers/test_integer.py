@@ -67,6 +67,23 @@ def test_plain_float32_is_not_exact_there():
     assert (x @ x.t()).item() != 20_011 * 127 * 127
 
 
+@ways
+def test_operands_need_not_be_contiguous(way, force):
+    force(way)
+    x, weight = random_int8(40, 64), random_int8(64, 12, seed=1).t()
+    operands = (
+        (x[:1].expand(5, 64), weight),
+        (x[:, ::2], weight[:, ::2]),
+        (x.t()[:, :12], weight.t()),
+        (x[:1].as_strided((1, 64), (0, 1)), weight[:1].as_strided((1, 64), (7, 12))),
+        (x[:, :1], weight[:, :1]),
+    )
+    for rows, kernel in operands:
+        assert torch.equal(int8_linear(rows, kernel).long(), rows.long() @ kernel.long().t())
+    image, kernel = random_int8(2, 9, 8, 4).permute(0, 3, 1, 2), random_int8(3, 3, 4, 5, seed=1).permute(3, 2, 0, 1)
+    assert torch.equal(int8_conv2d(image, kernel).long(), conv2d_int64(image, kernel))
+
+
 def test_linear_takes_any_leading_dimensions():
     x, weight = random_int8(2, 3, 8), random_int8(5, 8, seed=1)
     assert torch.equal(int8_linear(x, weight)[1, 2].long(), weight.long() @ x[1, 2].long())
