@@ -197,6 +197,23 @@ def test_distinct_values_and_their_counts_are_those_of_torch():
         assert torch.equal(counts, repeats)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", ["even", "crowded", "one", "two equal"])
+def test_labels_looked_up_are_those_of_bucketize(kind, dtype):
+    x = normal(3 * clustering.CELLS).to(dtype)
+    borders = {
+        "even": normal(255, seed=1).sort().values,
+        "crowded": torch.cat([torch.linspace(-1, -1 + 1e-5, 9), torch.tensor([2.0])]),
+        "one": torch.tensor([0.1]),
+        "two equal": torch.tensor([0.1, 0.1]),
+    }[kind].to(dtype)
+    above = torch.nextafter(borders, torch.full_like(borders, torch.inf))
+    x = torch.cat([x, borders, above, x.new_tensor([torch.inf, -torch.inf, torch.nan, 1e30, -1e30])])
+    labels = clustering._count_below(x, borders)
+    assert torch.equal(labels, torch.bucketize(x, borders))
+    assert labels.dtype == torch.int64
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_float_types_keep_their_type(dtype):
     x = normal(2000).to(dtype)
