@@ -952,8 +952,9 @@ if not FAST:
 report_metrics(int8_accuracy=int8_accuracy, int8_drop=int8_drop, int8_mib=int8_bits / MiB, int8_seconds=int8_seconds)
 
 # %% [markdown]
-# Is it faster? On a processor with VNNI, yes: four products take the time of one in float32. Elsewhere integer arithmetic
-# is imitated with floats here, and takes longer. Either way the model is what a device with `int8` multipliers would run.
+# Is it faster? On a processor with VNNI, yes: four products take the time of one in float32. Elsewhere integer
+# arithmetic is imitated with floats here, and takes longer. Either way the model is what a device with `int8`
+# multipliers would run.
 #
 # ### Question 9.2 (4 points)
 #
