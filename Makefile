@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-browser check bench-grading clean
+.PHONY: setup demo test test-browser check bench bench-grading clean
 
 setup: .venv/.ready
 
@@ -30,6 +30,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(TEST)
 
+# Everything timed beside what people would use instead; ten minutes. QLAB_DATA names the data (see README). Renews
+# benchmarks/results/ and docs/performance.md. THEMES="kmeans batches" measures some themes only.
+bench: .venv/.bench
+	TQDM_DISABLE=1 $(BIN)/python -m benchmarks $(THEMES)
+
 # Rates of qlab and of stock nbgrader on one class of 1,000, side by side; writes benchmarks/results/grading.json.
 bench-grading: setup
 	$(BIN)/python benchmarks/grading.py
@@ -38,6 +43,11 @@ bench-grading: setup
 clean:
 	rm -rf .venv build dist *.egg-info demo .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.bench: .venv/.ready
+	@echo "installing the peers that qlab is measured against"
+	$(BIN)/python -m pip install -qq --editable '.[bench]'
+	@touch $@
 
 .venv/.ready: pyproject.toml
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
