@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test check bench-grading clean
+.PHONY: setup demo test test-browser check bench bench-grading clean
 
 setup: .venv/.ready
 
@@ -20,10 +20,20 @@ TEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist l
 test: setup
 	$(TEST)
 
+# Only the tests in a real Chromium, which is looked for on PATH; `make test` runs them too.
+# QLAB_SCREENSHOTS=folder keeps the pictures that they take.
+test-browser: setup
+	$(BIN)/python -m pytest -m browser
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(TEST)
+
+# Everything timed beside what people would use instead; ten minutes. QLAB_DATA names the data (see README). Renews
+# benchmarks/results/ and docs/performance.md. THEMES="kmeans batches" measures some themes only.
+bench: .venv/.bench
+	TQDM_DISABLE=1 $(BIN)/python -m benchmarks $(THEMES)
 
 # Rates of qlab and of stock nbgrader on one class, side by side; writes benchmarks/results/grading.json. SIZES are
 # those of the mixed classes: make bench-grading SIZES="100 1000 10000"
@@ -35,6 +45,11 @@ bench-grading: setup
 clean:
 	rm -rf .venv build dist *.egg-info demo .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.bench: .venv/.ready
+	@echo "installing the peers that qlab is measured against"
+	$(BIN)/python -m pip install -qq --editable '.[bench]'
+	@touch $@
 
 .venv/.ready: pyproject.toml
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \

@@ -198,7 +198,7 @@ def _notebook_cell(course: Course, lab: str, cell: SourceCell, number: int, hidd
     make = new_code_cell if cell.kind == "code" else new_markdown_cell
     source = cell.source
     if cell.role == "setup":
-        source = "\n\n".join(part for part in (setup_code(course), source) if part)
+        source = "\n\n".join(part for part in (setup_code(course, lab), source) if part)
     elif cell.role == "check" and hidden:
         source += HIDDEN.format(lab=lab, name=cell.name)
     metadata: dict[str, Any] = {"tags": list(cell.tags)} if cell.tags else {}

@@ -27,12 +27,16 @@ import torchvision
 
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 print(f"Python {{platform.python_version()}}, torch {{torch.__version__}}, torchvision {{torchvision.__version__}}")
-print(f"running on {{torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}}")"""
+print(f"running on {{torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}}")
+
+from qlab_helpers import progress
+
+progress("{lab}")  # points so far, which each check brings up to date"""
 
 
-def setup_code(course: Course) -> str:
+def setup_code(course: Course, lab: str) -> str:
     """Python source of the setup cell; it defines ``device``."""
-    return _SETUP.format(requirement=f"qlab-kit @ git+{course.repository}@{course.tag}")
+    return _SETUP.format(lab=lab, requirement=f"qlab-kit @ git+{course.repository}@{course.tag}")
 
 
 def colab_badge(course: Course, lab: str) -> str:

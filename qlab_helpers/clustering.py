@@ -2,7 +2,8 @@
 
 On a line, clusters are intervals. So the values are sorted once, and a Lloyd step needs only the k - 1 midpoints
 between centroids: a binary search finds the edges of the clusters, and prefix sums in float64 give their means. A step
-costs O(k log n) instead of O(k n).
+costs O(k log n) instead of O(k n). Values that fit in half precision, as weights from a checkpoint do, are counted
+instead of sorted: there are 65,536 of them at most. What is left to do is small, and NumPy does it on the CPU.
 
 Lloyd's algorithm ends in the nearest local optimum, so the start matters more than the steps. With many clusters the
 best centroids lie with a density proportional to the cube root of the density of the values (Panter and Dite,
@@ -11,10 +12,13 @@ best centroids lie with a density proportional to the cube root of the density o
 
 from dataclasses import dataclass
 
+import numpy
 import torch
 
 #: Equal-count bins from which the density is read, for each cluster; more would read noise as density.
 BINS_PER_CLUSTER = 16
+CELLS = 1 << 16  # of the table in which labels are looked up
+HALVES = 1 << 16  # numbers that half precision has; sorting fewer values is quicker than counting
 
 
 class KMeans1d:
@@ -55,16 +59,18 @@ class KMeans1d:
             raise ValueError("k-means needs finite values, and these hold NaN or infinity")
         points = _Points.of(values)
         if points.count <= self.n_clusters:
-            fill = points.values[-1:].expand(self.n_clusters - points.count)
-            found, self.n_iter = torch.cat([points.values, fill]), 0
+            fill = self.n_clusters - points.count
+            found, self.n_iter = numpy.pad(points.values, (0, fill), mode="edge"), 0
         else:
-            start = _cube_root_density_start(points, self.n_clusters)
-            if centroids is not None:
-                start = centroids.flatten().to(points.values).double().sort().values
+            if centroids is None:
+                start = _cube_root_density_start(points, self.n_clusters)
+            else:
+                start = centroids.detach().flatten().to(values).double().sort().values.cpu().numpy()
                 if len(start) != self.n_clusters:
                     raise ValueError(f"{len(start)} starting centroids were given for {self.n_clusters} clusters")
-            found, self.n_iter = _lloyd(points, start, dtype=x.dtype, max_iter=self.max_iter, tol=self.tol)
-        self.centroids = found.to(x.dtype).reshape(-1, 1)
+            with numpy.errstate(all="ignore"):  # as torch: numbers near the largest may overflow
+                found, self.n_iter = _lloyd(points, start, dtype=x.dtype, max_iter=self.max_iter, tol=self.tol)
+        self.centroids = torch.from_numpy(found).to(values.device, x.dtype).reshape(-1, 1)
         if self.verbose:
             print(f"{self.n_iter} steps to cluster {len(values)} values into {self.n_clusters} clusters")
 
@@ -74,17 +80,17 @@ class KMeans1d:
         if self.centroids is None:
             raise RuntimeError("KMeans1d has no centroids yet: call fit or fit_predict first")
         values = _as_numbers(x)
-        borders = _borders(self.centroids.flatten().to(values.device).double(), values.dtype)
-        return torch.bucketize(values, borders)
+        borders = _borders(self.centroids.flatten().double().cpu().numpy(), _numpy_dtype(values))
+        return _count_below(values, torch.from_numpy(borders).to(values.device))
 
 
 @dataclass(frozen=True)
 class _Points:
     """The distinct values in rising order, with the prefix sums from which any interval's mean follows."""
 
-    values: torch.Tensor  # (m,) float32 or float64, strictly rising
-    counts: torch.Tensor  # (m + 1,) float64: how many values come before point i
-    sums: torch.Tensor  # (m + 1,) float64: their sum, measured from `origin`
+    values: numpy.ndarray  # (m,) float32 or float64, strictly rising
+    counts: numpy.ndarray  # (m + 1,) float64: how many values come before point i
+    sums: numpy.ndarray  # (m + 1,) float64: their sum, measured from `origin`
     origin: float  # the middle of the values, so that sums of large, close numbers keep their digits
     spread: float  # the squared error of a single cluster at the mean
 
@@ -94,7 +100,7 @@ class _Points:
 
     @classmethod
     def of(cls, values: torch.Tensor) -> "_Points":
-        distinct, repeats = torch.unique_consecutive(_sorted(values), return_counts=True)
+        distinct, repeats = _distinct(values)
         origin = float(distinct[0].double() + distinct[-1].double()) / 2
         offsets, repeats = distinct.double() - origin, repeats.double()
         counts = torch.zeros(len(distinct) + 1, dtype=torch.float64, device=values.device)
@@ -103,7 +109,7 @@ class _Points:
         weighted = offsets * repeats
         torch.cumsum(weighted, 0, out=sums[1:])
         spread = float(torch.dot(weighted, offsets) - sums[-1] ** 2 / counts[-1])
-        return cls(distinct, counts, sums, origin, spread)
+        return cls(distinct.cpu().numpy(), counts.cpu().numpy(), sums.cpu().numpy(), origin, spread)
 
 
 def _as_numbers(x: torch.Tensor) -> torch.Tensor:
@@ -116,6 +122,23 @@ def _as_numbers(x: torch.Tensor) -> torch.Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def _distinct(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The distinct values in rising order, and how often each occurs."""
+    if len(values) > HALVES and values.dtype == torch.float32 and _are_halves(values[:1000]) and _are_halves(values):
+        codes = values.half().view(torch.int16).int() & 0xFFFF
+        counts = torch.bincount(codes, minlength=HALVES)
+        counts[0] += counts[0x8000]  # -0.0 is 0.0
+        counts[0x8000] = 0
+        found = counts.nonzero().flatten()
+        distinct, order = found.to(torch.int16).view(torch.float16).float().sort()
+        return distinct, counts[found[order]]
+    return torch.unique_consecutive(_sorted(values), return_counts=True)
+
+
+def _are_halves(values: torch.Tensor) -> bool:
+    return torch.equal(values.half().float(), values)
+
+
 def _sorted(values: torch.Tensor) -> torch.Tensor:
     if values.is_cuda:
         return values.sort().values
@@ -125,60 +148,88 @@ def _sorted(values: torch.Tensor) -> torch.Tensor:
     return copy
 
 
-def _cube_root_density_start(points: _Points, n_clusters: int) -> torch.Tensor:
+def _cube_root_density_start(points: _Points, n_clusters: int) -> numpy.ndarray:
     """Centroids whose density is the cube root of the values', (k,) float64.
 
     In a bin that holds a fixed share of the values, the density is 1 / width. A centroid density of its cube root gives
     the bin width * (1 / width)^(1/3) = width^(2/3) of the centroids.
     """
-    device = points.values.device
     bins = min(BINS_PER_CLUSTER * n_clusters, points.count - 1)
-    shares = torch.linspace(0, float(points.counts[-1]), bins + 1, dtype=torch.float64, device=device)
-    indices = torch.searchsorted(points.counts[1:].contiguous(), shares).clamp(max=points.count - 1)
-    knots = points.values[indices].double()
-    reached = torch.zeros_like(knots)
-    torch.cumsum(knots.diff() ** (2 / 3), 0, out=reached[1:])
-    wanted = (torch.arange(n_clusters, dtype=torch.float64, device=device) + 0.5) * reached[-1] / n_clusters
-    right = torch.searchsorted(reached, wanted).clamp(1, bins)
+    shares = torch.linspace(0, float(points.counts[-1]), bins + 1, dtype=torch.float64).numpy()
+    indices = numpy.searchsorted(points.counts[1:], shares).clip(max=points.count - 1)
+    knots = points.values[indices].astype(numpy.float64)
+    reached = numpy.concatenate([[0.0], numpy.cumsum(numpy.diff(knots) ** (2 / 3))])
+    wanted = (numpy.arange(n_clusters) + 0.5) * reached[-1] / n_clusters
+    right = numpy.searchsorted(reached, wanted).clip(1, bins)
     left = right - 1
     fraction = (wanted - reached[left]) / (reached[right] - reached[left])
-    return torch.lerp(knots[left], knots[right], fraction)
+    return knots[left] + fraction * (knots[right] - knots[left])
 
 
 def _lloyd(
-    points: _Points, centroids: torch.Tensor, *, dtype: torch.dtype, max_iter: int, tol: float
-) -> tuple[torch.Tensor, int]:
+    points: _Points, centroids: numpy.ndarray, *, dtype: torch.dtype, max_iter: int, tol: float
+) -> tuple[numpy.ndarray, int]:
     """Lloyd steps from ``centroids``, (k,) float64 in rising order; returns the centroids and the number of steps.
 
     The squared error is a constant minus sum(n_i * mean_i^2), so its fall is known without looking at the values.
     After ``max_iter`` steps only empty clusters keep it going, which takes a step or two.
     """
-    clusters = torch.arange(len(centroids) + 1, device=centroids.device)
+    clusters = numpy.arange(len(centroids) + 1)
     last = points.count - len(centroids) + clusters
+    edges = numpy.empty_like(clusters)
+    edges[0], edges[-1] = 0, points.count
+    unexplained = points.sums[-1] ** 2 / points.counts[-1]
     before, first_error = None, points.spread
     for step in range(1, 2 * max_iter + 1):
-        edges = torch.empty_like(clusters)
-        edges[0], edges[-1] = 0, points.count
-        edges[1:-1] = torch.searchsorted(points.values, _borders(centroids, points.values.dtype), right=True)
+        edges[1:-1] = points.values.searchsorted(_borders(centroids, points.values.dtype), side="right")
         # An empty cluster takes the point at its edge. This only ever splits intervals, so the error cannot rise.
-        full = torch.minimum(torch.cummax(edges - clusters, 0).values + clusters, last)
-        counts, sums = points.counts[full].diff(), points.sums[full].diff()
+        full = numpy.minimum(numpy.maximum.accumulate(edges - clusters) + clusters, last)
+        counts, sums = points.counts[full], points.sums[full]
+        counts, sums = counts[1:] - counts[:-1], sums[1:] - sums[:-1]
         means = sums / counts
-        explained = float((sums * means).sum()) - float(points.sums[-1] ** 2 / points.counts[-1])
+        explained = sums @ means - unexplained
         settled = before is not None and explained - before <= tol * first_error
-        if (settled or step > max_iter) and torch.equal(edges, full):
+        if (settled or step > max_iter) and (edges == full).all():
             return centroids, min(step, max_iter)
         if before is None:
             first_error = max(points.spread - explained, 0.0)
         before = explained
         # Rounded as the caller will get them, so that labels, which are found from them, agree with these clusters.
-        centroids = (means + points.origin).to(dtype).double()
+        centroids = torch.from_numpy(means + points.origin).to(dtype).double().numpy()
     return centroids, max_iter
 
 
-def _borders(centroids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _borders(centroids: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
     """The largest number of ``dtype`` at or below each midpoint: x <= border just if the lower centroid is as near."""
     midpoints = centroids[:-1] + (centroids[1:] - centroids[:-1]) / 2
-    borders = midpoints.to(dtype)
-    below = torch.nextafter(borders, torch.full_like(borders, -torch.inf))
-    return torch.where(borders.double() > midpoints, below, borders)
+    borders = midpoints.astype(dtype)
+    return numpy.where(borders > midpoints, numpy.nextafter(borders, dtype.type(-numpy.inf)), borders)
+
+
+def _count_below(values: torch.Tensor, borders: torch.Tensor) -> torch.Tensor:
+    """How many of the rising ``borders`` lie below each value, as torch.bucketize: a look-up instead of a search.
+
+    A grid of equal cells is laid over the borders, so fine that no cell holds two. The cell of a value, which is found
+    by rising functions only, then tells its label but for one comparison, with the border in that cell.
+    """
+    scale = (CELLS - 1) / (borders[-1] - borders[0]) if len(borders) > 1 else torch.tensor(torch.inf)
+    if values.is_cuda or len(values) < CELLS or not scale.isfinite():
+        return torch.bucketize(values, borders)
+
+    def cell_of(some: torch.Tensor) -> torch.Tensor:
+        return ((some - borders[0]) * scale).clamp_(0, CELLS - 1).nan_to_num_(CELLS - 1).int()
+
+    occupied = torch.bincount(cell_of(borders), minlength=CELLS)
+    if occupied.max() > 1:
+        return torch.bucketize(values, borders)
+    before = occupied.cumsum(0) - occupied
+    following = torch.cat([borders, borders.new_tensor([torch.inf])])
+    labels = torch.empty(len(values), dtype=torch.int64)
+    for some, label in zip(values.split(CELLS), labels.split(CELLS), strict=True):  # pieces stay in the cache
+        torch.index_select(before, 0, cell_of(some), out=label)
+        label += some > following.index_select(0, label)
+    return labels
+
+
+def _numpy_dtype(values: torch.Tensor) -> numpy.dtype:
+    return numpy.dtype(numpy.float64 if values.dtype == torch.float64 else numpy.float32)

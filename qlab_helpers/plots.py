@@ -73,20 +73,20 @@ def plot_matrix(
         ax.set_title(title)
         ax.set_xticks([])
         ax.set_yticks([])
-        # Lines between the cells: minor ticks lie on their edges.
-        ax.set_xticks([column - 0.5 for column in range(1, values.shape[1])], minor=True)
-        ax.set_yticks([row - 0.5 for row in range(1, values.shape[0])], minor=True)
-        ax.grid(which="minor", color="0.75", linewidth=0.6)
-        ax.tick_params(which="both", length=0)
+        # Lines between the cells; ticks with a grid would look alike and take ten times as long.
+        rows, columns = values.shape
+        ax.vlines([column - 0.5 for column in range(1, columns)], -0.5, rows - 0.5, color="0.75", linewidth=0.6)
+        ax.hlines([row - 0.5 for row in range(1, rows)], -0.5, columns - 0.5, color="0.75", linewidth=0.6)
         ax.spines[:].set(visible=True, color="0.75")
         if values.numel() <= MAX_NUMBERS:
             fontsize = 9 if max(values.shape) <= 8 else 7
-            for row in range(values.shape[0]):
-                for column in range(values.shape[1]):
+            backgrounds = image.cmap(image.norm(shade.numpy()))
+            for row in range(rows):
+                for column in range(columns):
                     number = values[row, column].item()
                     text = f"{number:.{digits}f}" if isinstance(number, float) else str(number)
-                    background = image.cmap(image.norm(shade[row, column].item()))
-                    ax.text(column, row, text, ha="center", va="center", color=_ink(background), fontsize=fontsize)
+                    ink = _ink(backgrounds[row, column])
+                    ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=fontsize)
     return ax
 
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from qlab_helpers.checking.check import check, check_answer, in_notebook
+from qlab_helpers.checking.check import check, check_answer
+from qlab_helpers.checking.frontend import in_notebook
 from qlab_helpers.checking.preflight_page import Line, Preflight
 from qlab_helpers.checking.reference import REFERENCE, Item, ReferenceMissing, labs, load_reference
 from qlab_helpers.checking.values import clean
@@ -95,7 +96,7 @@ def _guess(notebook: OpenNotebook | None, namespace: Mapping[str, Any], folder: 
 def _line(item: Item, notebook: OpenNotebook | None, namespace: Mapping[str, Any], folder: Path) -> Line:
     if item.name not in namespace:
         top = item.points if item.kind == "function" and item.cases else None
-        todo = "run its cell" if notebook is not None and notebook.defines(item.name) else f"write {item.name}"
+        todo = "run its cell" if notebook is not None and notebook.defines(item.name) else "write it"
         return Line(item.name, item.kind, "missing", False, todo, of=top)
     look = _function if item.kind == "function" else _answer
     line = look(item, namespace[item.name], folder)
@@ -126,8 +127,9 @@ def _function(item: Item, function: Any, folder: Path) -> Line:
 
 def _answer(item: Item, value: Any, folder: Path) -> Line:
     with contextlib.redirect_stdout(io.StringIO()):
-        notice = check_answer(item.name, value, folder=folder).report.notice
-    if notice.startswith(f"{item.name} is recorded"):
+        report = check_answer(item.name, value, folder=folder).report
+    notice = report.notice
+    if report.recorded:
         return Line(item.name, item.kind, "recorded", True)
     if notice.endswith("still empty"):
         return Line(item.name, item.kind, "empty", False, "give an answer")

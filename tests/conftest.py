@@ -1,10 +1,17 @@
 """Fixtures for all tests: a whole course in small, so that no test waits for a real lab."""
 
+import contextlib
 import os
 import shutil
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -144,6 +151,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+@dataclass(frozen=True)
+class Jupyter:
+    """A running server."""
+
+    base: str
+    token: str
+
+    def fetch(self, path: str) -> str:
+        request = Request(f"{self.base}/{path}", headers={"Authorization": f"token {self.token}"})
+        with urlopen(request, timeout=60) as reply:
+            return reply.read().decode()
+
+
 @pytest.fixture(scope="session")
 def make_tiny_course() -> Callable[[Path], Course]:
     """Makes a course folder with one lab, not built: two functions (one uses the other), an answer, a written question.
@@ -194,9 +214,53 @@ def tiny_environment() -> Callable[[Course], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def serve_jupyter(tiny_environment: Callable[[Course], dict[str, str]]) -> Callable:
+    """A context with a Jupyter server in a course's folder, as ``Jupyter``; it reads no settings of this machine."""
+
+    @contextlib.contextmanager
+    def serve(course: Course, home: Path, *, extensions: tuple[str, ...], **options: object) -> Iterator[Jupyter]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        jupyter = Jupyter(f"http://127.0.0.1:{port}", "for-this-test-only")
+        server = {"ip": "127.0.0.1", "port": port, "port_retries": 0, "open_browser": False, "allow_root": True}
+        words = {f"ServerApp.{name}": value for name, value in {**server, "root_dir": course.root}.items()}
+        words |= {"IdentityProvider.token": jupyter.token, **options}
+        command = [sys.executable, "-m", "jupyter_server", *(f"--{name}={value}" for name, value in words.items())]
+        command += [f"--ServerApp.jpserver_extensions={name}=True" for name in extensions]
+        folders = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
+        folders |= {f"JUPYTERLAB_{kind}_DIR": str(home / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
+        environment = {**tiny_environment(course), **folders, "JUPYTER_NO_CONFIG": "1"}
+        log = home / "log.txt"
+        with log.open("w") as output:
+            running = subprocess.Popen(
+                command, cwd=course.root, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            _wait_for(jupyter, running, log)
+            yield jupyter
+        finally:
+            running.terminate()
+            running.wait(30)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
 def copy_course() -> Callable[[Path], Course]:
     """Copies what this repository's course is made of, so that a test can change it."""
     return _copy_course
+
+
+def _wait_for(jupyter: Jupyter, running: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and running.poll() is None:
+        try:
+            jupyter.fetch("api/status")
+            return
+        except (URLError, ConnectionError):
+            time.sleep(0.1)
+    pytest.fail(f"the server did not come up:\n{log.read_text()}")
 
 
 def _copy_course(root: Path) -> Course:

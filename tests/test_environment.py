@@ -38,7 +38,12 @@ def test_distribution_is_called_qlab_kit_and_its_command_qlab():
 
 @pytest.mark.parametrize(
     ("package", "extras"),
-    [("qlab_helpers", []), ("autograder", ["grader", "dask"]), ("tests", ["grader", "dask", "dev"])],
+    [
+        ("qlab_helpers", []),
+        ("autograder", ["grader", "dask"]),
+        ("benchmarks", ["grader", "bench", "dev"]),
+        ("tests", ["grader", "dask", "dev"]),
+    ],
 )
 def test_every_import_is_a_requirement(package, extras):
     lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
@@ -51,6 +56,16 @@ def test_every_import_is_a_requirement(package, extras):
         if not required & {canonicalize_name(distribution) for distribution in providers.get(name, [])}
     }
     assert not missing
+
+
+def test_extra_bench_is_the_peers_that_the_benchmarks_import_by_name():
+    text = (ROOT / "benchmarks" / "peers.py").read_text()
+    (peers,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "DISTRIBUTIONS"
+    )
+    assert {Requirement(line).name for line in PROJECT["optional-dependencies"]["bench"]} == set(peers.values())
 
 
 def third_party_imports(path: Path) -> set[str]:

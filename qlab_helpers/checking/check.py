@@ -1,7 +1,7 @@
 """``check(function)``: what a student runs below each function, on the visible cases of the course."""
 
 import difflib
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,8 @@ from qlab_helpers.checking import render
 from qlab_helpers.checking.call import call
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import Outcome, Seen, diagnose
+from qlab_helpers.checking.frontend import in_notebook
+from qlab_helpers.checking.progress import note
 from qlab_helpers.checking.reference import (
     REFERENCE,
     Case,
@@ -31,7 +33,7 @@ LIMIT_S = 5.0
 class CheckResult(float):
     """The points on the visible cases, as a number; in a notebook it is displayed as the report.
 
-    Its repr is the plain number, which is what nbgrader reads from a cell's output as partial credit.
+    Its repr is the plain number. nbgrader, when it runs a notebook, reads partial credit from a cell's output.
     """
 
     report: render.Report
@@ -49,6 +51,16 @@ class CheckResult(float):
 
     def _repr_html_(self) -> str:
         return render.as_html(self.report)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The report for a front end without HTML; the points for nbgrader, and where the report was printed.
+
+        nbgrader takes what is no number for full points: its Validate button passes an answer that is recorded.
+        """
+        if os.environ.get("NBGRADER_EXECUTION"):
+            printer.text("recorded" if self.report.recorded else repr(self))
+        else:
+            printer.text(str(self) if in_notebook() else repr(self))
 
 
 def check(
@@ -83,33 +95,44 @@ def check(
     earned = score(item.points, passed)
     found = diagnose(item, [seen for _, seen in runs])
     report = render.Report(
-        name, item.points, earned, tuple(shown for shown, _ in runs), diagnosis=found.sentence if found else ""
+        name,
+        item.points,
+        earned,
+        tuple(shown for shown, _ in runs),
+        diagnosis=found.sentence if found else "",
+        so_far=note(item, earned, folder),
     )
     return _show(CheckResult(earned, report))
 
 
 def check_answer(name: str, value: Any, *, folder: Path = REFERENCE) -> CheckResult:
     """Say whether ``value`` can be graded as the answer ``name``; not whether it is right."""
-    found, notice = _find(name, folder)
-    if found is not None:
-        item = found[1]
-        notice = f"{name} is a function; use check({name})" if item.kind == "function" else _answer(item, value)
-    return _show(CheckResult(0.0, render.Report(name, notice=notice)))
+    found, problem = _find(name, folder)
+    if found is None:
+        return _show(CheckResult(0.0, render.Report(name, notice=problem)))
+    item = found[1]
+    if item.kind == "function":
+        return _show(CheckResult(0.0, render.Report(name, notice=f"{name} is a function; use check({name})")))
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    problem = _problem(item, value)
+    notice = problem or f"{name} is recorded: {clean(value, 60)}. It is judged when the lab is graded."
+    so_far = note(item, None if problem else 0.0, folder)
+    return _show(CheckResult(0.0, render.Report(name, notice=notice, recorded=not problem, so_far=so_far)))
 
 
-def _answer(item: Item, value: Any) -> str:
+def _problem(item: Item, value: Any) -> str:
+    """Why ``value`` cannot be graded as the answer; "" if it can."""
     kind = item.outputs[0].kind if item.outputs else "text"
     if value is None or value is ... or (isinstance(value, str) and value.strip() in ("", "...")):
         return f"{item.name} is still empty"
     if item.choices and (not isinstance(value, str) or value.strip().casefold() not in map(str.casefold, item.choices)):
         return f"{clean(repr(value), 60)} is not one of the choices: {', '.join(item.choices)}"
-    if isinstance(value, torch.Tensor) and value.numel() == 1:
-        value = value.item()
     if kind in ("integer", "number") and (isinstance(value, bool) or not hasattr(value, "__float__")):
         return f"{item.name} must be a number, not {clean(repr(value), 60)}"
     if kind == "text" and not isinstance(value, str):
         return f"{item.name} must be a text in quotes, not {clean(repr(value), 60)}"
-    return f"{item.name} is recorded: {clean(value, 60)}. It is judged when the lab is graded."
+    return ""
 
 
 def _run(
@@ -157,10 +180,3 @@ def _show(result: CheckResult) -> CheckResult:
     if not in_notebook():
         print(result)
     return result
-
-
-def in_notebook() -> bool:
-    """Whether what a cell's last line gives is displayed."""
-    shell = sys.modules.get("IPython")
-    shell = shell.get_ipython() if shell is not None and hasattr(shell, "get_ipython") else None
-    return getattr(shell, "kernel", None) is not None

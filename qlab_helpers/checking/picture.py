@@ -1,4 +1,4 @@
-"""The picture of a case: original, own result and expected result as matrices with their numbers."""
+"""The picture of a case: original, expected and own result as matrices with their numbers."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ DPI = 90
 
 def picture(original: Any, got: Any, expected: Any) -> tuple[str, str] | None:
     """(PNG as a data URI, alternative text), or None where there is no result that can be drawn."""
-    parts = [("Original", original), ("Your result", got), ("Expected", expected)]
+    parts = [("Original", original), ("Expected", expected), ("Your result", got)]
     matrices = [(title, value.detach().cpu()) for title, value in parts if _drawable(value)]
     if not any(title != "Original" for title, _ in matrices):
         return None

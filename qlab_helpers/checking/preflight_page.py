@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from html import escape
 
-from qlab_helpers.checking.render import MAX_TEXT, STYLE
+from qlab_helpers.checking.render import MAX_TEXT, points_text
+from qlab_helpers.checking.style import frame
 from qlab_helpers.checking.values import clean
 
 KINDS = {"function": "Function", "answer": "Answer", "written": "Written question"}
@@ -54,8 +55,9 @@ class Preflight:
             _count([line for line in open_ if line.kind == "answer"], "answer", "to give"),
             _count([line for line in open_ if line.kind == "written"], "written question", "to answer"),
         ]
-        left = ", ".join(filter(None, counts)) or "nothing left to do"
-        return f"{left}; {_points(earned)} of {_points(top)} points on the visible cases"
+        done = "functions and answers done, written questions not looked at" if self.notes else "nothing left to do"
+        left = ", ".join(filter(None, counts)) or done
+        return f"{left}; {points_text(earned)} of {points_text(top)} points on the visible cases"
 
     def __repr__(self) -> str:
         return self.as_text()
@@ -81,7 +83,7 @@ class Preflight:
         """Self-contained HTML, without scripts."""
         if not self.lines:
             body = "".join(f"<p>{_text(text)}</p>" for text in filter(None, (self.notice, *self.notes, self.handin)))
-            return _frame("some", body)
+            return frame("some", body)
         rows = "".join(
             f'<tr><th scope="row">{_text(line.name)}</th><td>{KINDS[line.kind]}</td><td>{_state(line)}</td>'
             f"<td>{_of(line, '{}')}</td><td>{_text(line.todo)}</td></tr>"
@@ -90,11 +92,12 @@ class Preflight:
         titles = "".join(f'<th scope="col">{title}</th>' for title in ("Question", "Kind", "State", "Points", "To do"))
         parts = [
             f"<p><strong>{_text(self.lab)}</strong>: {_text(self.headline)}</p>",
-            f'<table class="cases"><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>',
+            f'<table class="cases" aria-label="Questions"><thead><tr>{titles}</tr></thead>'
+            f"<tbody>{rows}</tbody></table>",
             *(f"<p><strong>Note:</strong> {_text(note)}</p>" for note in self.notes),
             f"<p><strong>To hand in:</strong> {_text(self.handin)}</p>",
         ]
-        return _frame("all" if self.ready else "some", "".join(parts))
+        return frame("all" if self.ready else "some", "".join(parts))
 
 
 NOT_THERE = ("missing", "not written")
@@ -105,19 +108,11 @@ def _count(lines: list[Line], what: str, to_do: str) -> str:
 
 
 def _of(line: Line, form: str) -> str:
-    return "" if line.of is None else form.format(f"{_points(line.earned or 0.0)} of {_points(line.of)}")
+    return "" if line.of is None else form.format(f"{points_text(line.earned or 0.0)} of {points_text(line.of)}")
 
 
 def _state(line: Line) -> str:
     return _text(line.state) if line.ready else f"<strong>{_text(line.state)}</strong>"
-
-
-def _points(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _frame(kind: str, body: str) -> str:
-    return f'<div class="qlab-check {kind}"><style>{STYLE}</style>{body}</div>'
 
 
 def _text(text: str) -> str:

@@ -1,12 +1,7 @@
 """A real Jupyter server with nbgrader's formgrader shows what we entered in the gradebook."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
 
 import nbformat
 import pytest
@@ -18,7 +13,6 @@ from autograder.results import CaseResult, ItemResult, Record, WrittenResult
 from autograder.submissions import Found
 
 LAB = "lab_tiny"
-TOKEN = "for-this-test-only"
 
 
 def make_record(student, scale):
@@ -35,7 +29,7 @@ def make_record(student, scale):
 
 
 @pytest.fixture(scope="module")
-def formgrader(make_tiny_course, tiny_environment, tmp_path_factory):
+def formgrader(make_tiny_course, serve_jupyter, tmp_path_factory):
     """Fetches an address of a server in a course with two graded submissions."""
     course = make_tiny_course(tmp_path_factory.mktemp("formgrader") / "tiny")
     build(course)
@@ -51,62 +45,10 @@ def formgrader(make_tiny_course, tiny_environment, tmp_path_factory):
             keep_submission(course, record, Found(record.student, handed_in))
             gradebook.save(record, notebook)
             write_autograded(course, record, autograded_text(record, notebook))
-    yield from serve(course, tiny_environment(course), tmp_path_factory.mktemp("jupyter"))
-
-
-def serve(course, environment, home):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {
-        "ip": "127.0.0.1",
-        "port": port,
-        "port_retries": 0,
-        "open_browser": False,
-        "allow_root": True,
-        "root_dir": course.root,
-        "jpserver_extensions": "nbgrader.server_extensions.formgrader=True",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter_server",
-        *(f"--ServerApp.{name}={value}" for name, value in options.items()),
-    ]
-    command.append(f"--IdentityProvider.token={TOKEN}")
-    folders = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
-    log = home / "log.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=course.root,
-            env={**environment, **folders, "JUPYTER_NO_CONFIG": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    base = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(server, base, log)
-        yield lambda path: fetch(f"{base}/formgrader/{path}")
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait_for(server, base, log):
-    end = time.monotonic() + 60
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            fetch(f"{base}/api/status")
-            return
-        except (URLError, ConnectionError):
-            time.sleep(0.1)
-    pytest.fail(f"the server did not come up:\n{log.read_text()}")
-
-
-def fetch(address):
-    with urlopen(Request(address, headers={"Authorization": f"token {TOKEN}"}), timeout=60) as reply:
-        return reply.read().decode()
+    with serve_jupyter(
+        course, tmp_path_factory.mktemp("jupyter"), extensions=("nbgrader.server_extensions.formgrader",)
+    ) as jupyter:
+        yield lambda path: jupyter.fetch(f"formgrader/{path}")
 
 
 def submissions(formgrader):

@@ -214,7 +214,7 @@ def test_the_picture_is_a_png_with_a_text_in_its_place(folder):
     for function in (to_int8, lambda tensor: to_int8(tensor) + 1):
         shown = page(check(function, name="to_int8", folder=folder))
         assert shown.attributes["src"][0].startswith("data:image/png;base64,")
-        assert shown.attributes["alt"] == ["small. Matrices of numbers: original, your result, expected"]
+        assert shown.attributes["alt"] == ["small. Matrices of numbers: original, expected, your result"]
 
 
 def test_the_picture_leaves_pyplot_alone():
@@ -245,6 +245,18 @@ def test_a_stub_is_not_written_yet(folder):
 
     result = check(stub, name="to_int8", folder=folder)
     assert float(result) == 0.0 and "not written yet" in str(result)
+
+
+def test_hint_of_a_case_is_left_out_where_a_diagnosis_says_more_and_before_anything_is_written():
+    def linear_quantize(fp_tensor, bitwidth, scale, zero_point, dtype=torch.int8):
+        return (fp_tensor / scale + zero_point).clamp(-(1 << bitwidth - 1), (1 << bitwidth - 1) - 1).to(dtype)
+
+    def unwritten(*arguments):
+        raise NotImplementedError
+
+    diagnosed, stub = str(check(linear_quantize)), str(check(unwritten, name="linear_quantize"))
+    assert "Diagnosis:" in diagnosed and "Hint:" not in diagnosed + stub
+    assert "Hint:" in str(check(lambda *arguments: 1, name="linear_quantize"))
 
 
 @pytest.mark.parametrize("value", [None, ...])

@@ -7,6 +7,7 @@ from fast_pytorch_kmeans import KMeans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qlab_helpers import clustering
 from qlab_helpers.clustering import KMeans1d
 
 numbers = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
@@ -172,6 +173,45 @@ def test_values_are_left_as_they_were():
     before = x.clone()
     KMeans1d(4).fit_predict(x)
     assert torch.equal(x, before)
+
+
+def test_values_of_half_precision_are_counted_with_the_result_of_sorting(monkeypatch):
+    x = normal(100_000, scale=0.05).half().float()
+    x[:100], x[100:200] = 0.0, -0.0
+    assert len(x) > clustering.HALVES
+    counted = KMeans1d(16)
+    labels = counted.fit_predict(x)
+    monkeypatch.setattr(clustering, "HALVES", len(x))  # now there are too few to count
+    sorted_ = KMeans1d(16)
+    assert torch.equal(sorted_.fit_predict(x), labels)
+    assert torch.equal(sorted_.centroids, counted.centroids)
+
+
+def test_distinct_values_and_their_counts_are_those_of_torch():
+    halves = torch.arange(-32768, 32768).to(torch.int16).view(torch.float16)
+    values = halves[halves.isfinite()].float()
+    for x in (torch.cat([values, values, values[:7]]), torch.cat([values, values]) + 1e-5):
+        distinct, counts = clustering._distinct(x)
+        expected, repeats = (x + 0.0).unique(return_counts=True)  # -0.0 + 0.0 is 0.0
+        assert torch.equal(distinct, expected)
+        assert torch.equal(counts, repeats)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", ["even", "crowded", "one", "two equal"])
+def test_labels_looked_up_are_those_of_bucketize(kind, dtype):
+    x = normal(3 * clustering.CELLS).to(dtype)
+    borders = {
+        "even": normal(255, seed=1).sort().values,
+        "crowded": torch.cat([torch.linspace(-1, -1 + 1e-5, 9), torch.tensor([2.0])]),
+        "one": torch.tensor([0.1]),
+        "two equal": torch.tensor([0.1, 0.1]),
+    }[kind].to(dtype)
+    above = torch.nextafter(borders, torch.full_like(borders, torch.inf))
+    x = torch.cat([x, borders, above, x.new_tensor([torch.inf, -torch.inf, torch.nan, 1e30, -1e30])])
+    labels = clustering._count_below(x, borders)
+    assert torch.equal(labels, torch.bucketize(x, borders))
+    assert labels.dtype == torch.int64
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

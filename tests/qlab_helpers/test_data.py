@@ -9,6 +9,9 @@ import numpy
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.datasets import CIFAR10
+from torchvision.transforms import Compose, RandomCrop, RandomHorizontalFlip, ToTensor
 
 from qlab_helpers.data import (
     CIFAR10_CLASSES,
@@ -243,6 +246,69 @@ def test_all_shifts_are_equally_likely():
     places = augmented.sum(dim=0)[0]
     assert places.sum() == 9000
     assert (places[3:6, 3:6] - 1000).abs().max() < 160  # five standard deviations
+
+
+def torchvision_data(images: ImageSet, transform) -> CIFAR10:
+    """torchvision's own data set around our pixels."""
+    data = CIFAR10.__new__(CIFAR10)  # its __init__ wants the archive's files
+    data.data = images.images.permute(0, 2, 3, 1).contiguous().numpy()
+    data.targets = images.labels.tolist()
+    data.transform, data.target_transform = transform, None
+    return data
+
+
+def test_pixels_without_augmentation_are_those_of_torchvisions_loader():
+    images = numbered(10, size=32)
+    theirs = DataLoader(torchvision_data(images, ToTensor()), batch_size=4, shuffle=False)
+    for (ours, labels), (expected, expected_labels) in zip(ImageLoader(images, 4), theirs, strict=True):
+        assert torch.equal(ours, expected)
+        assert torch.equal(labels, expected_labels)
+
+
+def test_augmentations_are_distributed_as_torchvisions():
+    # One marked pixel tells the shift, its neighbour the mirroring: 3 x 3 x 2 outcomes, each as likely in both.
+    pixels = torch.zeros(1, 3, 9, 9, dtype=torch.uint8)
+    pixels[0, :, 4, 4], pixels[0, :, 4, 5] = 255, 100
+    images = ImageSet(pixels.expand(9000, -1, -1, -1), torch.zeros(9000, dtype=torch.int64), ("class",))
+    torch.manual_seed(0)
+    transform = Compose([RandomCrop(9, padding=1), RandomHorizontalFlip(), ToTensor()])
+    theirs = torch.cat([batch for batch, _ in DataLoader(torchvision_data(images, transform), batch_size=1000)])
+    ours = random_crop_and_flip(
+        images.images, padding=1, mode="constant", generator=torch.Generator().manual_seed(0)
+    ).float() / 255  # fmt: skip
+
+    def outcomes(augmented: torch.Tensor) -> torch.Tensor:
+        place = augmented[:, 0].flatten(1).argmax(dim=1)
+        row, column = place // 9 - 3, place % 9 - 3
+        right = augmented[:, 0].flatten(1).gather(1, (place + 1)[:, None])[:, 0] > 0.1
+        return (9 * right + 3 * row + column).bincount(minlength=18)
+
+    counts = torch.stack([outcomes(theirs), outcomes(ours)]).double()
+    counts = counts[:, counts.sum(dim=0) > 0]
+    assert counts.shape[1] == 18
+    # Two samples of one distribution: chi squared with 17 degrees of freedom exceeds 40.8 once in a thousand.
+    assert ((counts[0] - counts[1]) ** 2 / counts.sum(dim=0)).sum() < 40.8
+
+
+@pytest.mark.parametrize("mode", ["reflect", "constant", "replicate"])
+def test_bytes_and_floats_are_augmented_alike(mode):
+    images = numbered(50).images
+    bytes_, floats = (
+        random_crop_and_flip(each, mode=mode, generator=torch.Generator().manual_seed(0))
+        for each in (images, images / 255)
+    )
+    assert torch.equal(bytes_ / 255, floats)
+
+
+def test_numpys_windows_are_torchs_pixels():
+    # float64 takes the way of the GPU, which looks up every pixel.
+    images = numbered(50).images.float()
+    for size in (None, 7):
+        windows, pixels = (
+            random_crop_and_flip(each, size=size, generator=torch.Generator().manual_seed(0))
+            for each in (images, images.double())
+        )
+        assert torch.equal(windows.double(), pixels)
 
 
 def test_cifar10_loaders_shuffle_the_training_images_only(alone):

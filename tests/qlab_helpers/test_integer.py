@@ -14,8 +14,17 @@ cuda = pytest.param(
     marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
 )
 devices = pytest.mark.parametrize("device", ["cpu", cuda])
-#: The two ways of convolving: PyTorch's convolution where that is exact, and products of matrices elsewhere.
-ways = pytest.mark.parametrize("way", ["direct", "products"])
+#: The ways of adding up: products of int8 matrices where the processor has them (elsewhere this is one of the others),
+#: PyTorch's float32 convolution where that is exact, and products of float32 matrices.
+WAYS = ["integers", "direct", "products"]
+ways = pytest.mark.parametrize("way", WAYS)
+
+
+def choose(patch: pytest.MonkeyPatch, way: str) -> None:
+    if way != "integers":
+        patch.setattr(integer, "_has_integer_product", lambda input: False)
+    if way == "products":
+        patch.setattr(integer, "_direct_is_exact", lambda input: False)
 
 
 def random_int8(*shape: int, seed: int = 0, low: int = -128) -> torch.Tensor:
@@ -29,25 +38,25 @@ def conv2d_int64(x, weight, *, padding=(0, 0, 0, 0), value=0, **options):
 
 @pytest.fixture
 def force(monkeypatch):
-    def choose(way: str) -> None:
-        if way == "products":
-            monkeypatch.setattr(integer, "_direct_is_exact", lambda input: False)
-
-    return choose
+    return lambda way: choose(monkeypatch, way)
 
 
+@ways
 @devices
 @pytest.mark.parametrize("terms", [1, 7, 1024, 1025, 4608])
-def test_linear_equals_int64_arithmetic(terms, device):
+def test_linear_equals_int64_arithmetic(terms, device, way, force):
+    force(way)
     x, weight = random_int8(5, terms), random_int8(3, terms, seed=1)
     output = int8_linear(x.to(device), weight.to(device))
     assert output.dtype == torch.int32
     assert torch.equal(output.cpu().long(), x.long() @ weight.long().t())
 
 
+@ways
 @devices
 @pytest.mark.parametrize(("x_value", "weight_value"), [(-128, -128), (-128, 127), (127, 127)])
-def test_linear_is_exact_at_the_largest_sums(x_value, weight_value, device):
+def test_linear_is_exact_at_the_largest_sums(x_value, weight_value, device, way, force):
+    force(way)
     x = torch.full((2, 20_011), x_value, dtype=torch.int8, device=device)
     weight = torch.full((2, 20_011), weight_value, dtype=torch.int8, device=device)
     assert (int8_linear(x, weight) == 20_011 * x_value * weight_value).all()
@@ -56,6 +65,23 @@ def test_linear_is_exact_at_the_largest_sums(x_value, weight_value, device):
 def test_plain_float32_is_not_exact_there():
     x = torch.full((1, 20_011), 127.0)
     assert (x @ x.t()).item() != 20_011 * 127 * 127
+
+
+@ways
+def test_operands_need_not_be_contiguous(way, force):
+    force(way)
+    x, weight = random_int8(40, 64), random_int8(64, 12, seed=1).t()
+    operands = (
+        (x[:1].expand(5, 64), weight),
+        (x[:, ::2], weight[:, ::2]),
+        (x.t()[:, :12], weight.t()),
+        (x[:1].as_strided((1, 64), (0, 1)), weight[:1].as_strided((1, 64), (7, 12))),
+        (x[:, :1], weight[:, :1]),
+    )
+    for rows, kernel in operands:
+        assert torch.equal(int8_linear(rows, kernel).long(), rows.long() @ kernel.long().t())
+    image, kernel = random_int8(2, 9, 8, 4).permute(0, 3, 1, 2), random_int8(3, 3, 4, 5, seed=1).permute(3, 2, 0, 1)
+    assert torch.equal(int8_conv2d(image, kernel).long(), conv2d_int64(image, kernel))
 
 
 def test_linear_takes_any_leading_dimensions():
@@ -73,7 +99,7 @@ def test_bias_is_added_in_int32():
 
 
 @settings(deadline=None, max_examples=50)
-@given(data=st.data(), way=st.sampled_from(["direct", "products"]))
+@given(data=st.data(), way=st.sampled_from(WAYS))
 def test_conv2d_equals_int64_arithmetic(data, way):
     small = st.integers(1, 3)
     groups, per_group, kh, kw = (data.draw(small) for _ in range(4))
@@ -85,8 +111,7 @@ def test_conv2d_equals_int64_arithmetic(data, way):
     weight = random_int8(groups * data.draw(small), per_group, kh, kw, seed=seed + 1)
     options = {"stride": stride, "dilation": dilation, "groups": groups}
     with pytest.MonkeyPatch.context() as patch:
-        if way == "products":
-            patch.setattr(integer, "_direct_is_exact", lambda input: False)
+        choose(patch, way)
         output = int8_conv2d(x, weight, padding=padding, padding_value=value, **options)
     assert output.dtype == torch.int32
     assert torch.equal(output.long(), conv2d_int64(x, weight, padding=padding, value=value, **options))

@@ -139,7 +139,7 @@ def test_each_question_is_listed_with_what_is_left_to_do(looked):
 def test_missing_function_is_named_and_its_points_count_as_open(looked):
     found = looked(DOUBLE)
     assert states(found)["square"] == "missing"
-    assert todo(found, "square") == "write square"
+    assert todo(found, "square") == "write it"
     assert "4 of 12 points" in found.headline
 
 
@@ -337,6 +337,11 @@ def test_colab_that_does_not_answer_leaves_a_plain_way_out(folder, tmp_path, mon
     assert states(found)["double"] == "passed"  # the session is looked at all the same
     assert "written questions were not looked at" in found.notes[0]
     assert found.handin and not list(tmp_path.iterdir())
+
+
+def test_nobody_is_told_that_nothing_is_left_to_do_where_written_questions_were_not_seen():
+    unseen = Preflight("lab", (Line("double", "function", "passed", True, "", 4.0, 4.0),), notes=("not looked at",))
+    assert "nothing left to do" not in unseen.headline and not unseen.ready
 
 
 def test_notebook_that_cannot_be_found_is_asked_for(folder, tmp_path, monkeypatch):
