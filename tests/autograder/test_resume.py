@@ -167,8 +167,8 @@ def wait_for_the_end_of(processes: list[psutil.Process]) -> None:
 
 
 def everything_written(course: Course) -> dict[str, bytes]:
-    """All files of a run but those that hold times or the database."""
-    apart = {"timings.jsonl", "gradebook.db", "grading.lock"}
+    """All files of a run but those that hold times (the summary names slow submissions) or the database."""
+    apart = {"timings.jsonl", "summary.html", "gradebook.db", "grading.lock"}
     files = [path for folder in ("out", "course") for path in (course.root / folder).rglob("*") if path.is_file()]
     return {str(path.relative_to(course.root)): path.read_bytes() for path in files if path.name not in apart}
 
