@@ -84,7 +84,7 @@ def plot_matrix(
             for row in range(values.shape[0]):
                 for column in range(values.shape[1]):
                     number = values[row, column].item()
-                    text = f"{number:.{digits}f}" if isinstance(number, float) else str(number)
+                    text = f"{number + 0.0:.{digits}f}" if isinstance(number, float) else str(number)
                     background = image.cmap(image.norm(shade[row, column].item()))
                     ax.text(column, row, text, ha="center", va="center", color=_ink(background), fontsize=fontsize)
     return ax
