@@ -49,7 +49,7 @@ SIZE = Bank(
         ),
         wrong(
             "model saved",
-            "Your function saves the model with its code's objects; save its state dict, which is what is deployed.",
+            "Your function saves the whole model object; save its state dict, which is what is deployed.",
             ("model.state_dict()", "model"),
         ),
         wrong(
