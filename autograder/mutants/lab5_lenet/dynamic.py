@@ -27,11 +27,6 @@ DYNAMIC = Bank(
             ("copy.deepcopy(model).eval()", "model.eval()"),
         ),
         wrong(
-            "training mode left",
-            "Your copy is still in training mode; call eval() on it.",
-            ("copy.deepcopy(model).eval()", "copy.deepcopy(model)"),
-        ),
-        wrong(
             "convolutions only",
             "Your model has no integer layer: dynamic quantization leaves convolutions as they are; name nn.Linear.",
             ("{nn.Linear}", "{nn.Conv2d}"),
@@ -77,7 +72,7 @@ DYNAMIC = Bank(
             "without a copy of one's own",
             """
             def quantize_dynamic_model(model):
-                return tq.quantize_dynamic(model, {nn.Linear}, torch.qint8).eval()
+                return tq.quantize_dynamic(model, {nn.Linear}, torch.qint8)  # which calls eval() on its copy
             """,
         ),
         right(
