@@ -84,7 +84,7 @@ def plot_matrix(
             for row in range(rows):
                 for column in range(columns):
                     number = values[row, column].item()
-                    text = f"{number:.{digits}f}" if isinstance(number, float) else str(number)
+                    text = f"{number + 0.0:.{digits}f}" if isinstance(number, float) else str(number)
                     ink = _ink(backgrounds[row, column])
                     ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=fontsize)
     return ax

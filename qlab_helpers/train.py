@@ -82,11 +82,14 @@ def evaluate(
     *,
     description: str = "eval",
 ) -> float:
-    """Top-1 accuracy in per cent. ``extra_preprocess`` functions are applied in order to each batch of images."""
+    """Top-1 accuracy in per cent. ``extra_preprocess`` functions are applied in order to each batch of images.
+
+    What is over within a second shows no progress bar: a check evaluates tiny networks many times.
+    """
     device = _device_of(model)
     model.eval()
     correct = total = 0
-    for images, labels in tqdm(loader, desc=description, leave=False):
+    for images, labels in tqdm(loader, desc=description, leave=False, delay=1):
         images, labels = images.to(device), labels.to(device)
         for preprocess in extra_preprocess or ():
             images = preprocess(images)

@@ -2,7 +2,8 @@
 
 At build time every misconception of a function was run on every case, and what came out stands beside the expected
 tensors. A function that gives the same on all cases has, as far as anyone can tell, that misconception. A wrong hint
-is worse than none: where two fit equally well, nothing is said.
+is worse than none: where two fit equally well, nothing is said. Exceptions are compared by their type, which says
+little: nothing is certain where every case raised one, and a likeness must show in values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,8 @@ def diagnose(item: Item, seen: Sequence[Seen], agreements: Sequence[frozenset[st
     matches = {name: [name in agrees for agrees in agreements] for name in item.misconceptions}
     exact = [name for name, agrees in matches.items() if all(agrees)]
     if exact:
-        return Diagnosis(exact[0], item.misconceptions[exact[0]], True) if len(exact) == 1 else None
+        certain = not all(one.outcome and one.outcome.raised for one in seen)
+        return Diagnosis(exact[0], item.misconceptions[exact[0]], certain) if len(exact) == 1 else None
     shares = {name: _share(name, seen, agrees) for name, agrees in matches.items()}
     best = max(shares.values(), default=0.0)
     nearest = [name for name, share in shares.items() if share == best]
@@ -80,8 +82,12 @@ def agreement(item: Item, seen: Seen) -> frozenset[str]:
 
 
 def _share(name: str, seen: Sequence[Seen], agrees: Sequence[bool]) -> float:
-    """Of the cases that the function or the misconception fails, those that come out the same; 0 for too few."""
-    failed = [same for one, same in zip(seen, agrees, strict=True) if not one.passed or name in one.variant.wrong]
+    """Of the cases that the function or the misconception fails, those that give the same values; 0 for too few."""
+    failed = [
+        same and not (one.outcome and one.outcome.raised)
+        for one, same in zip(seen, agrees, strict=True)
+        if not one.passed or name in one.variant.wrong
+    ]
     return sum(failed) / len(failed) if sum(failed) >= LEAST else 0.0
 
 

@@ -17,7 +17,8 @@ ENLARGED = 4  # images are stored at a quarter of LeNet's 32 x 32 pixels
 
 
 def quantize_dynamic(function: Callable, layers: Sequence[nn.Module], images: torch.Tensor) -> Any:
-    """Kinds of the integer layers and outputs of ``function(network)``, and the outputs of the given network after it.
+    """Kinds of the integer layers and outputs of ``function(network)``; the outputs of the given network after it, and
+    the modes of both. The network is given in training mode.
 
     ``layers`` are LeNet's three convolutions and two linear layers; ``images`` (n, 1, 8, 8).
     """
@@ -26,7 +27,7 @@ def quantize_dynamic(function: Callable, layers: Sequence[nn.Module], images: to
         quantized = function(network)
         if not isinstance(quantized, nn.Module):
             return quantized
-        return _kinds(quantized), quantized(images), network(images)
+        return _kinds(quantized), quantized(images), network(images), _modes(quantized, network)
 
 
 def quantize_static(
@@ -38,9 +39,9 @@ def quantize_static(
 ) -> Any:
     """What ``function(network, loader, backend)`` makes of a network, and the outputs of the given one after it.
 
-    Six values: the kinds of the integer layers; scales and zero points in the order of named_modules(); the outputs for
-    ``images``; the engine that is chosen afterwards; the outputs of the given network. The loader gives ``batches``,
-    (n, 1, 8, 8) each, with labels.
+    Seven values: the kinds of the integer layers; scales and zero points in the order of named_modules(); the outputs
+    for ``images``; the engine that is chosen afterwards; the outputs of the given network, which was in training mode;
+    the modes of both. The loader gives ``batches``, (n, 1, 8, 8) each, with labels.
     """
     network, images = _lenet(layers), _enlarged(images)
     loader = [(_enlarged(batch), torch.zeros(len(batch), dtype=torch.int64)) for batch in batches]
@@ -50,11 +51,12 @@ def quantize_static(
             return quantized
         engine = torch.backends.quantized.engine
         scales, zero_points = _qparams(quantized)
-        return _kinds(quantized), scales, zero_points, quantized(images), engine, network(images)
+        modes = _modes(quantized, network)
+        return _kinds(quantized), scales, zero_points, quantized(images), engine, network(images), modes
 
 
 def name_modules(function: Callable, settings: Sequence[tuple[str, float, int]], converted: bool) -> Any:
-    """The names that ``function`` finds in a LeNet, as one text.
+    """The list of names that ``function`` finds in a LeNet, as it is printed; a text that it returns is called one.
 
     The network is converted without calibration (or left in fp32); ``settings`` then give some of its modules, by name,
     the scale and zero point that a calibration might have left.
@@ -67,8 +69,8 @@ def name_modules(function: Callable, settings: Sequence[tuple[str, float, int]],
             _set_qparams(network.get_submodule(name), scale, zero_point)
         found = function(network)
     if isinstance(found, list | tuple) and all(isinstance(name, str) for name in found):
-        return ", ".join(found)
-    return found
+        return str(list(found))
+    return f"the text {found!r}" if isinstance(found, str) else found
 
 
 def save_network(function: Callable, kind: str, widths: Sequence[int]) -> Any:
@@ -132,6 +134,11 @@ def _kinds(network: nn.Module) -> str:
     kinds = [f"{name} {repr(module).partition('(')[0]}" for name, module in packed]
     dtypes = [str(module.weight().dtype).removeprefix("torch.") for _, module in packed]
     return ", ".join(f"{kind} {dtype}" for kind, dtype in zip(kinds, dtypes, strict=True))
+
+
+def _modes(quantized: nn.Module, given: nn.Module) -> str:
+    modes = ["training" if network.training else "eval" for network in (quantized, given)]
+    return "returned: {}, given: {}".format(*modes)
 
 
 def _qparams(network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

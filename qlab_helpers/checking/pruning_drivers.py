@@ -48,6 +48,7 @@ def prune_and_train(
     its weights and its other parameters, and the weights of the model itself.
 
     ``sparsities`` are those of the weights with two or more dimensions, in order. Training adds ``step`` to everything.
+    Raises ``LookupError`` where ``apply`` raises ``KeyError``, so that it is told from one of the constructor.
     """
     model = LayeredNet(layers, classifier)
     names = [name for name, parameter in model.named_parameters() if parameter.dim() > 1]
@@ -57,7 +58,10 @@ def prune_and_train(
         for parameter in model.parameters():
             parameter.add_(step)
     trained = copy.deepcopy(model)
-    pruner.apply(trained)
+    try:
+        pruner.apply(trained)
+    except KeyError as error:
+        raise LookupError(f"apply found nothing under {error}").with_traceback(error.__traceback__) from None
     others = _flat(parameter for name, parameter in trained.named_parameters() if name not in names)
     masked, unmasked = (_flat(one.get_parameter(name) for name in names) for one in (trained, model))
     return pruned, masked, others, unmasked
@@ -66,10 +70,10 @@ def prune_and_train(
 def scan_layers(function: Callable, layers: list, classifier: nn.Linear, batches: list, grid: tuple) -> Any:
     """Sparsities and accuracies that ``function(model, batches, *grid)`` returns, and the parameters afterwards.
 
-    ``grid`` is step, start and end of the scan, () for the function's defaults.
+    ``grid`` is step, start and end of the scan, () for the function's defaults. Nothing is printed.
     """
     model = LayeredNet(layers, classifier).eval()
-    found = function(model, batches, *grid)
+    found = function(model, batches, *grid, verbose=False)
     if not isinstance(found, tuple | list) or len(found) != 2:
         return found
     sparsities, accuracies = (_numbers(part) for part in found)
@@ -80,8 +84,8 @@ def change_channels(
     function: Callable, layers: list, classifier: nn.Linear, images: torch.Tensor, options: tuple
 ) -> Any:
     """Of the model that ``function(model, *options)`` returns: shapes and values of the convolutions' weights, the four
-    vectors of all normalizations, logits of ``images`` (none if it cannot compute them); then all that the given
-    model holds afterwards."""
+    vectors of all normalizations, logits of ``images`` (none if it cannot compute them); which kinds of layers hold
+    what as a parameter and what as a buffer; then all that the given model holds afterwards."""
     model = LayeredNet(layers, classifier).eval()
     made = function(model, *options)
     if not isinstance(made, nn.Module):
@@ -97,7 +101,17 @@ def change_channels(
             logits = made.eval()(images)
     except RuntimeError:  # layers that do not fit each other
         logits = torch.zeros(0)
-    return shapes, _flat(one.weight for one in convolutions), *vectors, logits, _flat(_state(model))
+    return shapes, _flat(one.weight for one in convolutions), *vectors, logits, _holdings(made), _flat(_state(model))
+
+
+def _holdings(model: nn.Module) -> str:
+    """For each kind of layer what it holds: "BatchNorm2d: bias, running_mean (buffer), ...; Conv2d: weight; ..."."""
+    found: dict[str, set[str]] = {}
+    for layer in model.modules():
+        names = found.setdefault(type(layer).__name__, set())
+        names.update(name for name, _ in layer.named_parameters(recurse=False))
+        names.update(f"{name} (buffer)" for name, _ in layer.named_buffers(recurse=False))
+    return "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in sorted(found.items()) if names)
 
 
 def _state(model: nn.Module) -> list[torch.Tensor]:

@@ -73,8 +73,8 @@ def short(value: Any, limit: int = 300) -> str:
 
 
 def number(value: Any) -> str:
-    """Integers in full, floats with the nine digits that tell any two float32 numbers apart."""
-    return f"{value:.9g}" if isinstance(value, float) else clean(value, 40)
+    """Integers in full, floats with the nine digits that tell any two float32 numbers apart; -0.0 is a 0."""
+    return f"{value + 0.0:.9g}" if isinstance(value, float) else clean(value, 40)
 
 
 def number_pair(first: float, second: float) -> tuple[str, str]:
@@ -146,7 +146,7 @@ def _row_name(row: int, shape: torch.Size) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)
 
 
 def _nested(values: Any) -> str:

@@ -87,6 +87,19 @@ def test_sizes_are_the_published_ones_within_a_fiftieth(lab, model, loader):
     assert static is None or lab["saved_size_mb"](static) == pytest.approx(0.075466, rel=0.02)
 
 
+@pytest.mark.skipif(BACKEND != "x86", reason="the recipe with a scale for each output channel")
+def test_static_file_has_about_30_per_cent_of_the_bytes(lab, model, loader):
+    static = lab["saved_size_mb"](lab["quantize_static_model"](model, loader, "x86"))
+    assert static / lab["saved_size_mb"](model) == pytest.approx(0.3, abs=0.01)
+    assert 1e6 * static == pytest.approx(75_466, abs=1000)  # "up to a kilobyte"
+
+
+def test_given_model_keeps_its_mode(lab, model, loader):
+    model.train()
+    for made in (lab["quantize_dynamic_model"](model), lab["quantize_static_model"](model, loader, BACKEND)):
+        assert not made.training and all(module.training for module in model.modules())
+
+
 def test_integer_layers_have_no_parameters_to_count(lab, model, loader):
     assert count_parameters(lab["quantize_static_model"](model, loader, BACKEND)) == 0
 
@@ -150,6 +163,13 @@ def test_the_reports_listing_is_reproduced(lab, model):
     text = repr(quantized)
     assert "Quantize(scale=tensor([1.]), zero_point=tensor([0]), dtype=torch.quint8)" in text
     assert text.count("scale=1.0, zero_point=0") == 5
+
+
+def test_modules_that_choose_no_scale_have_none(lab, model, loader):
+    quantized = lab["quantize_static_model"](model, loader, BACKEND)
+    with_scale = [name for name, module in quantized.named_modules() if hasattr(module, "scale")]
+    assert with_scale == MODULES
+    assert not hasattr(quantized.features[2], "zero_point")  # pooling
 
 
 def test_a_calibrated_model_and_an_fp32_one_have_no_unit_scales(lab, model, loader):

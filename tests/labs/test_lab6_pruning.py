@@ -13,6 +13,7 @@ from autograder.notebooks import read_lab
 from qlab_helpers.checking.pruning_drivers import LayeredNet
 from qlab_helpers.cost import count_parameters, model_macs
 from qlab_helpers.models.vgg import VGG
+from qlab_helpers.weights import load_pretrained
 
 LAB = "lab6_pruning"
 
@@ -190,6 +191,23 @@ def test_numbers_of_the_model_answers():
     assert round(128 * 64 * 9 * 1024 / 1e6, 1) == 75.5
     assert round(90 * 45 * 9 * 1024 / 1e6, 1) == 37.3
     assert round(100 * 90 * 45 / (128 * 64), 1) == 49.4
+
+
+def test_shares_of_small_weights_are_those_that_the_text_names():
+    """All layers but the first have more than half below a tenth of the largest; two have hardly any weights."""
+    dense = load_pretrained("vgg_cifar10")
+    weights = {name: weight.detach() for name, weight in dense.named_parameters() if weight.dim() > 1}
+    small = {name: (one.abs() < one.abs().max() / 10).float().mean().item() for name, one in weights.items()}
+    assert [name for name, share in small.items() if share <= 0.5] == ["backbone.conv0.weight"]
+    shares = {name: round(100 * one.numel() / count_parameters(dense), 2) for name, one in weights.items()}
+    assert (shares["backbone.conv0.weight"], shares["classifier.weight"]) == (0.02, 0.06)
+    most = [name for name in shares if shares[name] == max(shares.values())]
+    assert most == [f"backbone.conv{number}.weight" for number in (5, 6, 7)]
+
+
+def test_pruned_matrix_of_the_text_has_six_weights_left(lab):
+    matrix = torch.randn(5, 5)
+    assert lab["fine_grained_prune"](matrix, 0.75).sum() == 6
 
 
 def test_every_weight_of_the_vgg_has_a_sparsity(lab):

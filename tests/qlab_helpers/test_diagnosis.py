@@ -94,6 +94,18 @@ def test_exceptions_are_compared_by_their_type():
     assert found is not None and found.name == "no bias" and found.certain
 
 
+def test_nothing_is_certain_where_every_case_raised():
+    stored = [{"no bias": "TypeError"}] * CASES
+    found = diagnose(item(INTEGERS, "no bias"), seen(stored, ["TypeError"] * CASES))
+    assert found is not None and not found.certain
+
+
+def test_exceptions_alone_make_no_likeness():
+    """One that raises everywhere is not like a misconception that raises in most cases."""
+    stored = [*[{"lists only": "TypeError"}] * (CASES - 1), {}]
+    assert diagnose(item(INTEGERS, "lists only"), seen(stored, ["TypeError"] * CASES)) is None
+
+
 def test_floats_are_compared_within_the_tolerance_of_the_rule():
     rule = Rule("scale", rtol=1e-5)
     stored = [{"a": torch.tensor([1.0, 2.0])}, {"a": torch.tensor([3.0])}]

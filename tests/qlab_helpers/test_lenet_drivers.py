@@ -26,16 +26,17 @@ def by_hand() -> torch.Tensor:
 
 
 def test_a_function_that_does_nothing_is_told_by_its_fp32_outputs():
-    kinds, outputs, given = apply("quantize_dynamic", lambda network: network, (layers(), IMAGES))
-    assert kinds == ""
+    kinds, outputs, given, modes = apply("quantize_dynamic", lambda network: network, (layers(), IMAGES))
+    assert (kinds, modes) == ("", "returned: training, given: training")
     assert torch.allclose(outputs, by_hand(), atol=1e-6) and torch.equal(outputs, given)
 
 
 def test_integer_layers_are_told_by_name_kind_and_dtype():
-    kinds, _, given = apply(
+    kinds, _, given, modes = apply(
         "quantize_dynamic", lambda network: tq.quantize_dynamic(network.eval(), {nn.Linear}), (layers(), IMAGES)
     )
     assert kinds == "classifier.0 DynamicQuantizedLinear qint8, classifier.2 DynamicQuantizedLinear qint8"
+    assert modes == "returned: eval, given: eval"
     assert torch.allclose(given, by_hand(), atol=1e-6)
 
 
@@ -46,13 +47,13 @@ def test_a_static_model_is_told_by_its_scales_and_the_engine_is_as_before():
 
     def function(network, loader, backend):
         torch.backends.quantized.engine = backend
-        prepared = tq.prepare(network.eval(), tq.get_default_qconfig(backend))
+        prepared = tq.prepare(copy.deepcopy(network).eval(), tq.get_default_qconfig(backend))
         for images, labels in loader:
             seen.append((images.shape, labels.shape))
             prepared(images)
         return tq.convert(prepared)
 
-    kinds, scales, zero_points, outputs, engine, given = apply(
+    kinds, scales, zero_points, outputs, engine, given, modes = apply(
         "quantize_static", function, (layers(), batches, other, IMAGES)
     )
     assert seen == [((2, 1, 32, 32), (2,))] * 2
@@ -60,6 +61,7 @@ def test_a_static_model_is_told_by_its_scales_and_the_engine_is_as_before():
     assert len(scales) == len(zero_points) == 6 and (scales > 0).all()
     assert torch.allclose(given, by_hand(), atol=1e-6) and torch.allclose(outputs, given, atol=0.05)
     assert (engine, torch.backends.quantized.engine) == (other, before)
+    assert modes == "returned: eval, given: training"
 
 
 @pytest.mark.parametrize(("driver", "rest"), [("quantize_dynamic", ()), ("quantize_static", ([], "x86"))])
@@ -69,7 +71,7 @@ def test_what_is_no_network_is_passed_on(driver, rest):
     assert apply(driver, lambda *given: 5, arguments) == 5
 
 
-def test_names_become_one_text_and_settings_are_put_in():
+def test_a_list_of_names_is_told_from_a_text_and_settings_are_put_in():
     settings = [("quant", 0.5, 3), ("classifier.2", 0.25, 7)]
     seen = {}
 
@@ -77,11 +79,12 @@ def test_names_become_one_text_and_settings_are_put_in():
         seen.update({name: module for name, module in network.named_modules() if hasattr(module, "scale")})
         return list(seen)
 
-    names = "quant, features.0, features.3, features.6, classifier.0, classifier.2"
-    assert apply("name_modules", function, (settings, True)) == names
+    names = ["quant", "features.0", "features.3", "features.6", "classifier.0", "classifier.2"]
+    assert apply("name_modules", function, (settings, True)) == str(names)
     pairs = [(float(module.scale), int(module.zero_point)) for module in seen.values()]
     assert pairs == [(0.5, 3), (1.0, 0), (1.0, 0), (1.0, 0), (1.0, 0), (0.25, 7)]
-    assert apply("name_modules", lambda network: [], ([], False)) == ""
+    assert apply("name_modules", lambda network: [], ([], False)) == "[]"
+    assert apply("name_modules", lambda network: "[]", ([], False)) == "the text '[]'"
     assert apply("name_modules", lambda network: 3, ([], True)) == 3
 
 

@@ -42,6 +42,11 @@ def test_integers_are_written_as_integers():
     assert cells(plot_matrix(torch.tensor([[-2, 1]], dtype=torch.int8))) == ["-2", "1"]
 
 
+def test_a_negative_zero_is_written_as_a_zero():
+    ax = plot_matrix(torch.tensor([[-0.0, -0.5]]))
+    assert [text.get_text() for text in ax.texts] == ["0.00", "-0.50"]
+
+
 def test_matrix_is_drawn_on_the_given_axes():
     given = plt.subplots()[1]
     assert plot_matrix(torch.zeros(2, 2), given) is given

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -54,13 +55,49 @@ def test_what_a_scan_returns_may_be_lists_or_arrays():
     expected = [[50.0, 25.0]]
     for accuracies in (expected, np.array(expected), [[torch.tensor(50.0), torch.tensor(25.0)]]):
         sparsities, found, parameters = apply(
-            "scan_layers", lambda model, data, step, found=accuracies: ((step, 0.2), found), case
+            "scan_layers", lambda model, data, step, verbose, found=accuracies: ((step, 0.2), found), case
         )
         assert sparsities.tolist() == [0.1, 0.2] and found.tolist() == expected
         assert parameters.numel() == 108 + 8 + 8 + 4 + 9
-    ragged = apply("scan_layers", lambda model, data, step: ([step], [[1.0], [1.0, 2.0]]), case)
+    ragged = apply("scan_layers", lambda model, data, step, verbose: ([step], [[1.0], [1.0, 2.0]]), case)
     assert ragged[1] == [[1.0], [1.0, 2.0]]
-    assert apply("scan_layers", lambda model, data, step: None, case) is None
+    assert apply("scan_layers", lambda model, data, step, verbose: None, case) is None
+
+
+def test_a_scan_is_asked_to_print_nothing():
+    seen = []
+    case = (layers(), nn.Linear(2, 3), [], ())
+    apply("scan_layers", lambda model, data, verbose=True: seen.append(verbose), case)
+    assert seen == [False]
+
+
+def test_a_mask_that_apply_misses_is_told_from_a_sparsity_that_the_constructor_misses():
+    class Pruner:
+        def __init__(self, model, sparsity_dict):
+            self.masks = {name: sparsity_dict[name] for name in sparsity_dict}
+
+        def apply(self, model):
+            return [self.masks[name] for name, _ in model.named_parameters()]
+
+    with pytest.raises(LookupError, match="'backbone.bn0.weight'") as error:
+        apply("prune_and_train", Pruner, (layers(), nn.Linear(2, 3), (0.1, 0.2, 0.3), 0.5))
+    assert type(error.value) is LookupError
+    assert "apply" in [entry.name for entry in error.traceback]
+
+
+def test_a_buffer_that_has_become_a_parameter_is_named():
+    def changed(model):
+        made = copy.deepcopy(model)
+        made.backbone.bn1.running_mean = nn.Parameter(made.backbone.bn1.running_mean)
+        return made
+
+    case = (layers(), nn.Linear(2, 3), torch.zeros(1, 3, 5, 5), ())
+    usual, other = (apply("change_channels", function, case)[-2] for function in (copy.deepcopy, changed))
+    assert usual == (
+        "BatchNorm2d: bias, num_batches_tracked (buffer), running_mean (buffer), running_var (buffer), weight; "
+        "Conv2d: weight; Linear: bias, weight"
+    )
+    assert ", running_mean, running_mean (buffer)," in other
 
 
 def test_a_model_whose_layers_do_not_fit_has_shapes_and_no_outputs():
@@ -70,7 +107,7 @@ def test_a_model_whose_layers_do_not_fit_has_shapes_and_no_outputs():
         return made
 
     case = (layers(), nn.Linear(2, 3), torch.zeros(1, 3, 5, 5), ())
-    shapes, _, weights, *_, logits, given = apply("change_channels", broken, case)
+    shapes, _, weights, *_, logits, _, given = apply("change_channels", broken, case)
     assert shapes.tolist() == [[2, 3, 3, 3], [2, 4, 1, 1]]
     assert weights.numel() == 6 and logits.numel() == 0
     assert given.numel() == 108 + 8 + 16 + 8 + 9

@@ -39,6 +39,11 @@ def test_accuracy_is_the_share_of_right_answers():
     assert evaluate(nn.Identity(), loader) == 80.0
 
 
+def test_a_short_evaluation_shows_no_progress_bar(capsys):
+    evaluate(nn.Flatten(), [(torch.eye(3), torch.arange(3))])
+    assert capsys.readouterr() == ("", "")
+
+
 def test_preprocessing_is_applied_in_order():
     loader = [(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))]
     assert evaluate(nn.Identity(), loader) == 0

@@ -68,19 +68,21 @@ DYNAMIC = ItemRecipe(
         Rule("integer layers", kind="text"),
         Rule("outputs", dtype="float32", atol=0.05),
         Rule("outputs of the given model afterwards", dtype="float32", rtol=1e-5, atol=1e-5),
+        Rule("modes of the models", kind="text"),
     ),
     driver="quantize_dynamic",
     cases=(
         shown(
             "small LeNet",
             trained,
-            tests="A LeNet of 3, 4 and 6 channels: both linear layers are quantized, the given model stays as it is.",
-            hint="The set of types holds nn.Linear; quantize a copy.",
+            tests="A LeNet of 3, 4 and 6 channels, 5 features and 4 classes, in training mode: both linear layers are "
+            "quantized, the given model stays as it is.",
+            hint="The set of types holds nn.Linear; copy the model first, and call eval() on the copy.",
         ),
         shown(
             "more classes",
             lambda draw: trained(draw, hidden=12, classes=7),
-            tests="A LeNet with 12 features and 7 classes.",
+            tests="A LeNet of 3, 4 and 6 channels, 12 features and 7 classes.",
             hint="Give types of layers, not the names of one network's.",
         ),
         hidden(
@@ -107,19 +109,21 @@ STATIC = ItemRecipe(
         Rule("outputs", dtype="float32", atol=0.1),
         Rule("engine", kind="text"),
         Rule("outputs of the given model afterwards", dtype="float32", rtol=1e-5, atol=1e-5),
+        Rule("modes of the models", kind="text"),
     ),
     driver="quantize_static",
     cases=(
         shown(
             "two batches for x86",
             lambda draw: network(draw, "x86"),
-            tests="Two calibration batches, the second with the brighter images.",
+            tests="A LeNet of 3, 4 and 6 channels, 5 features and 4 classes, in training mode; two batches, "
+            "the second with the brighter images.",
             hint="Fuse, prepare, run all batches, convert; the scales come from all images.",
         ),
         shown(
             "for qnnpack",
             lambda draw: network(draw, "qnnpack", (1, 0.5)),
-            tests='Another backend: its QConfig and its engine are "qnnpack".',
+            tests='The same sizes on another backend: its QConfig and its engine are "qnnpack".',
             hint="Use the argument backend in both places where a backend is named.",
         ),
         hidden(

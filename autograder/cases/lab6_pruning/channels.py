@@ -8,7 +8,7 @@ import torch
 from autograder.recipes import CaseRecipe, Draw, ItemRecipe
 from qlab_helpers.checking.reference import Rule
 
-from .networks import convolution, network
+from .networks import ATTEMPTS, convolution, importance_order, network
 
 CHANGED_MODEL = (
     Rule("shapes of the convolutions' weights"),
@@ -18,6 +18,7 @@ CHANGED_MODEL = (
     Rule("running means"),
     Rule("running variances"),
     Rule("outputs of the model", rtol=1e-4, atol=1e-4),
+    Rule("parameters and buffers of each kind of layer", kind="text"),
     Rule("the model that was given"),
 )
 
@@ -93,6 +94,16 @@ def model(draw: Draw, *widths: int, options: tuple = (), classes: int = 3) -> tu
     return layers, classifier, draw.floats((2, 3, 4, 4), -1, 1, step=1 / 16), options
 
 
+def unsorted_model(draw: Draw, *widths: int, classes: int = 3) -> tuple[Any, ...]:
+    """A model none of whose orders is its own inverse, so that it matters which of the two a function takes."""
+    for _ in range(ATTEMPTS):
+        made = model(draw, *widths, classes=classes)
+        orders = [importance_order(layer) for layer in made[0][2::2]]
+        if all((order.argsort() != order).any() for order in orders):
+            return made
+    raise ValueError(f"none of {ATTEMPTS} draws has orders that differ from their inverses")
+
+
 CHANNEL_PRUNE = ItemRecipe(
     "channel_prune",
     outputs=CHANGED_MODEL,
@@ -103,7 +114,13 @@ CHANNEL_PRUNE = ItemRecipe(
             "half of the channels",
             lambda draw: model(draw, 4, 6, 5, options=(0.5,)),
             tests="Three convolutions of 4, 6 and 5 channels: 2, 3 and 5 are left.",
-            hint="The last convolution keeps its outputs, as the classifier expects them.",
+            hint="Keep the first outputs of convolution i, the same of its BatchNorm, and the same inputs of the next.",
+        ),
+        CaseRecipe(
+            "the last keeps its outputs",
+            lambda draw: model(draw, 4, 4, options=(0.5,)),
+            tests="Two convolutions of 4 channels: the first keeps 2, the last all 4, which the classifier expects.",
+            hint="The last convolution keeps its outputs.",
         ),
         CaseRecipe(
             "a ratio for each convolution",
@@ -197,33 +214,33 @@ CHANNEL_SORTING = ItemRecipe(
     cases=(
         CaseRecipe(
             "two convolutions",
-            lambda draw: model(draw, 4, 3),
+            lambda draw: unsorted_model(draw, 4, 3),
             tests="The four channels between two convolutions come in falling order of importance.",
             hint="One order for the outputs of the first, its normalization and the inputs of the second.",
         ),
         CaseRecipe(
             "three convolutions",
-            lambda draw: model(draw, 5, 4, 3),
+            lambda draw: unsorted_model(draw, 5, 4, 3),
             tests="The middle convolution is sorted twice: its inputs, then its outputs.",
             hint="The channels behind a convolution are as important as the next one's inputs say.",
         ),
         CaseRecipe(
             "square layers",
-            lambda draw: model(draw, 4, 4, 4),
+            lambda draw: unsorted_model(draw, 4, 4, 4),
             tests="Inputs and outputs of the convolutions are equally many.",
             hint="Outputs are the first dimension of a convolution's weight, inputs the second.",
             visible=False,
         ),
         CaseRecipe(
             "four convolutions",
-            lambda draw: model(draw, 6, 3, 5, 4, classes=2),
+            lambda draw: unsorted_model(draw, 6, 3, 5, 4, classes=2),
             tests="Another number of convolutions.",
             hint="The classifier's inputs keep their order, and so do the outputs of the last convolution.",
             visible=False,
         ),
         CaseRecipe(
             "many channels",
-            lambda draw: model(draw, 9, 6, 3),
+            lambda draw: unsorted_model(draw, 9, 6, 3),
             tests="Nine channels in a new order.",
             hint="Sort with argsort, largest first, and index every tensor with the same order.",
             visible=False,

@@ -20,6 +20,15 @@ def distinct(draw: Draw, shape: tuple[int, ...], *, step: float = 1 / 64) -> tor
     return ((draw.permutation(count) + 1) * signs).reshape(shape).float() * step
 
 
+def bell_shaped(draw: Draw, shape: tuple[int, ...]) -> torch.Tensor:
+    """Quantiles of a normal distribution in any order, with random signs: many small magnitudes, few large ones."""
+    count = torch.Size(shape).numel()
+    signs = 2 * draw.integers((count,), 0, 1) - 1
+    # Rounded far more coarsely than machines differ, and more finely than the quantiles do.
+    magnitudes = (torch.erfinv((draw.permutation(count).double() + 0.5) / count) * 1024).round() / 1024
+    return (magnitudes * signs).reshape(shape).float()
+
+
 def convolution(draw: Draw, inputs: int, outputs: int, *, kernel: int = 3, step: float = 1 / 64) -> nn.Conv2d:
     """Without bias, as the lab's VGG has them; its input channels differ in norm."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
@@ -47,6 +56,11 @@ def linear(draw: Draw, inputs: int, outputs: int, *, step: float = 1 / 64) -> nn
     layer.weight.data = distinct(draw, (outputs, inputs), step=step)
     layer.bias.data = distinct(draw, (outputs,), step=1 / 4)
     return layer
+
+
+def importance_order(conv: nn.Conv2d) -> torch.Tensor:
+    """Its input channels by falling norm."""
+    return conv.weight.data.pow(2).sum(dim=(0, 2, 3)).argsort(descending=True)
 
 
 def network(draw: Draw, *widths: int, classes: int = 3, inputs: int = 3) -> tuple[list[nn.Module], nn.Linear]:

@@ -94,9 +94,9 @@ SCAN = ItemRecipe(
         ),
         CaseRecipe(
             "several batches",
-            lambda draw: scan(draw, 5, 4, grid=(0.25, 0.5, 1.0), batches=(24, 24, 12)),
+            lambda draw: scan(draw, 4, 8, grid=(0.25, 0.5, 1.0), batches=(24, 24, 12)),
             tests="The images come in three batches, the last one smaller.",
-            hint="evaluate goes through the whole loader and counts images.",
+            hint="evaluate goes through the whole dataloader and counts images.",
             visible=False,
         ),
         CaseRecipe(
@@ -108,7 +108,7 @@ SCAN = ItemRecipe(
         ),
         CaseRecipe(
             "from another start",
-            lambda draw: scan(draw, 5, 6, grid=(0.125, 0.5, 0.875), batches=(40,)),
+            lambda draw: scan(draw, 8, 6, grid=(0.125, 0.5, 0.875), batches=(40,)),
             tests="Sparsities of 0.5, 0.625 and 0.75.",
             hint="Use scan_start, scan_end and scan_step as they are given.",
             visible=False,

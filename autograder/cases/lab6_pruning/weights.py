@@ -8,7 +8,7 @@ from torch import nn
 from autograder.recipes import CaseRecipe, Draw, ItemRecipe
 from qlab_helpers.checking.reference import Rule
 
-from .networks import convolution, distinct, linear, network
+from .networks import bell_shaped, convolution, distinct, linear, network
 
 pruned = partial(CaseRecipe, observe=("tensor",))
 
@@ -54,9 +54,21 @@ PRUNE = ItemRecipe(
             hint="One threshold for the whole tensor, whatever its shape.",
         ),
         pruned(
+            "many small weights",
+            lambda draw: (bell_shaped(draw, (5, 6)), 0.5),
+            tests="Most of 30 weights are small, as in a trained layer; half of them go, 15.",
+            hint="Count weights: the threshold is the magnitude of one of them, not a share of the largest.",
+        ),
+        pruned(
             "rounded down",
             lambda draw: (distinct(draw, (5, 5)), 0.45),
             tests="0.45 of 25 is 11.25: 11 weights go.",
+            hint="The number of weights to prune is rounded to the nearest integer.",
+        ),
+        pruned(
+            "rounded up",
+            lambda draw: (distinct(draw, (5, 5)), 0.75),
+            tests="0.75 of 25 is 18.75: 19 weights go.",
             hint="The number of weights to prune is rounded to the nearest integer.",
         ),
         pruned(
@@ -72,9 +84,9 @@ PRUNE = ItemRecipe(
             hint="The largest weight goes, too.",
         ),
         pruned(
-            "rounded up",
-            lambda draw: (distinct(draw, (5, 5)), 0.75),
-            tests="0.75 of 25 is 18.75: 19 weights go.",
+            "rounded up again",
+            lambda draw: (distinct(draw, (3, 7)), 0.7),
+            tests="0.7 of 21 is 14.7: 15 weights go.",
             hint="The number of weights to prune is rounded to the nearest integer.",
             visible=False,
         ),

@@ -22,6 +22,11 @@ DYNAMIC = Bank(
             """,
         ),
         wrong(
+            "eval mode for the given model",
+            "Your function puts the given model into eval mode; copy it first, then call eval() on the copy.",
+            ("copy.deepcopy(model).eval()", "model.eval()"),
+        ),
+        wrong(
             "convolutions only",
             "Your model has no integer layer: dynamic quantization leaves convolutions as they are; name nn.Linear.",
             ("{nn.Linear}", "{nn.Conv2d}"),
@@ -41,13 +46,15 @@ DYNAMIC = Bank(
             "Your function leaves out the first linear layer; once it is fused with its ReLU it is no nn.Linear.",
             (
                 CALL,
-                "tq.quantize_dynamic(tq.fuse_modules(model.eval(), model.fusible_groups()), {nn.Linear})",
+                "tq.quantize_dynamic(\n"
+                "        tq.fuse_modules(copy.deepcopy(model).eval(), model.fusible_groups()), {nn.Linear}\n"
+                "    )",
             ),
         ),
         wrong(
             "static",
             "Your function quantizes statically, convolutions too and without calibration; use tq.quantize_dynamic.",
-            (CALL, 'tq.convert(tq.prepare(model.eval(), tq.get_default_qconfig("x86")))'),
+            (CALL, 'tq.convert(tq.prepare(copy.deepcopy(model).eval(), tq.get_default_qconfig("x86")))'),
         ),
         wrong(
             "classifier only",
@@ -65,8 +72,7 @@ DYNAMIC = Bank(
             "without a copy of one's own",
             """
             def quantize_dynamic_model(model):
-                model.eval()
-                return tq.quantize_dynamic(model, {nn.Linear}, torch.qint8)
+                return tq.quantize_dynamic(model, {nn.Linear}, torch.qint8)  # which calls eval() on its copy
             """,
         ),
         right(
@@ -85,7 +91,8 @@ DYNAMIC = Bank(
             from torch.ao.quantization import quantize_dynamic
 
             def quantize_dynamic_model(network):
-                return quantize_dynamic(network.eval(), {torch.nn.Linear}, dtype=torch.qint8, inplace=False)
+                quantized = quantize_dynamic(network, {torch.nn.Linear}, dtype=torch.qint8, inplace=False)
+                return quantized.train(False)
             """,
         ),
         right(

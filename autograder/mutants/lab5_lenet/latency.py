@@ -66,6 +66,15 @@ LATENCY = Bank(
             (MEDIAN, MEDIAN + " + 0 * len(seconds.sort() or ())"),
         ),
         wrong(
+            "deletes from the given list",
+            "Your function changes the list it is given; it must stay as it is, so slice it.",
+            """
+            def median_latency_ms(seconds, warmup):
+                del seconds[:warmup]
+                return 1000 * statistics.median(seconds)
+            """,
+        ),
+        wrong(
             "one left out too many",
             "Your function leaves out one timing too many; Python counts from 0, so the first that counts is "
             "seconds[warmup].",

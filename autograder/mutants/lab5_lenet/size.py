@@ -48,6 +48,20 @@ SIZE = Bank(
             ("file.getvalue()", "file.read()"),
         ),
         wrong(
+            "model saved",
+            "Your function saves the whole model object; save its state dict, which is what is deployed.",
+            ("model.state_dict()", "model"),
+        ),
+        wrong(
+            "bytes of the state dict's tensors",
+            "Your function adds up the tensors of the state dict; packed weights are none, and a file has more in it.",
+            """
+            def saved_size_mb(model):
+                tensors = [one for one in model.state_dict().values() if isinstance(one, torch.Tensor)]
+                return sum(one.numel() * one.element_size() for one in tensors) / 1e6
+            """,
+        ),
+        wrong(
             "parameters saved",
             "Your function saves a list of parameters; integer layers have none, so save the state dict.",
             ("model.state_dict()", "list(model.parameters())"),

@@ -72,6 +72,16 @@ STATIC = Bank(
             ("model.fusible_groups())", "model.fusible_groups()[-1:])"),
         ),
         wrong(
+            "eval mode for the given model",
+            "Your function puts the given model into eval mode; copy it first, then call eval() on the copy.",
+            ("copy.deepcopy(model).eval()", "copy.deepcopy(model.eval())"),
+        ),
+        wrong(
+            "training mode left",
+            "Your copy is still in training mode, in which layers cannot be fused; call eval() on it.",
+            ("copy.deepcopy(model).eval()", "copy.deepcopy(model)"),
+        ),
+        wrong(
             "not converted",
             "Your function returns a model that computes in fp32 still; convert the prepared one and return that.",
             (CONVERTED, "    return prepared"),
@@ -129,7 +139,8 @@ STATIC = Bank(
             """
             def quantize_static_model(network, loader, engine):
                 names = [("features.0", "features.1"), ("features.3", "features.4"), ("features.6", "features.7")]
-                fused = tq.fuse_modules(network.eval(), [*names, ("classifier.0", "classifier.1")])
+                twin = copy.deepcopy(network).eval()
+                fused = tq.fuse_modules(twin, [*names, ("classifier.0", "classifier.1")])
                 observed = tq.prepare(fused, tq.get_default_qconfig(engine)).eval()
                 for batch in loader:
                     observed(batch[0].cpu())

@@ -58,6 +58,16 @@ UNIT_SCALES = Bank(
             (TEST, 'hasattr(module, "scale") and not (float(module.scale) == 1.0 and int(module.zero_point) == 0)'),
         ),
         wrong(
+            "one text",
+            "Your function returns one text; return a list of names.",
+            ("    return found", '    return ", ".join(found)'),
+        ),
+        wrong(
+            "sorted",
+            "Your names are sorted; leave them in the order of named_modules().",
+            ("    return found", "    return sorted(found)"),
+        ),
+        wrong(
             "how many",
             "Your function returns a number; return the names.",
             ("    return found", "    return len(found)"),

@@ -96,6 +96,35 @@ CHANNEL_PRUNE = Bank(
             ),
         ),
         wrong(
+            "as many ratios as convolutions",
+            "Your function prunes the last convolution, too, when the ratio is a number; it keeps all its outputs.",
+            (RATIOS, RATIOS.replace("(len(convs) - 1)", "len(convs)")),
+            ("convs[index], norms[index], convs[index + 1]", "convs[index], norms[index], (*convs, conv0)[index + 1]"),
+            ("    for index, ratio in", "    conv0 = copy.deepcopy(convs[0])\n    for index, ratio in"),
+        ),
+        wrong(
+            "last convolution and classifier pruned",
+            "Your function prunes the last convolution and the classifier's inputs; both stay as they are.",
+            (RATIOS, RATIOS.replace("(len(convs) - 1)", "len(convs)")),
+            ("convs[index + 1]", "(*convs[1:], model.classifier)[index]"),
+        ),
+        wrong(
+            "no parameters",
+            "Your function puts a plain tensor where a parameter is; make it one, with nn.Parameter.",
+            (OUTPUTS, "conv.weight = conv.weight[:keep].clone()"),
+            (VECTORS, "norm.weight, norm.bias = norm.weight[:keep].clone(), norm.bias[:keep].clone()"),
+            (INPUTS, "following.weight = following.weight[:, :keep].clone()"),
+        ),
+        wrong(
+            "statistics as parameters",
+            "Your running_mean and running_var have become parameters; they are buffers, so assign plain tensors.",
+            (
+                STATISTICS,
+                "norm.running_mean = nn.Parameter(norm.running_mean[:keep].clone())\n"
+                "        norm.running_var = nn.Parameter(norm.running_var[:keep].clone())",
+            ),
+        ),
+        wrong(
             "first pair only",
             "Your function prunes behind the first convolution only; go on to the last but one.",
             ("enumerate(ratios)", "enumerate(ratios[:1])"),

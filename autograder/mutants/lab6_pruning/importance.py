@@ -58,6 +58,11 @@ IMPORTANCE = Bank(
             ("dim=(0, 2, 3)", "dim=0"),
         ),
         wrong(
+            "norm of a matrix",
+            "torch.linalg.norm takes one or two dimensions, not three: use torch.linalg.vector_norm or the formula.",
+            ("vector_norm(", "norm("),
+        ),
+        wrong(
             "numpy of a parameter",
             "Your function asks a parameter for numpy(), which it refuses; use torch, or detach() it first.",
             (NORM, "torch.from_numpy(np.sqrt((weight.numpy() ** 2).sum(axis=(0, 2, 3))))"),

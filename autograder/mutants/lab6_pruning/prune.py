@@ -57,6 +57,11 @@ PRUNE = Bank(
             (THRESHOLD, "threshold = sparsity * importance.max() if count > 0 else -torch.inf"),
         ),
         wrong(
+            "not flattened",
+            "Your function asks kthvalue of the tensor as it is, which answers for each row; flatten it first.",
+            (THRESHOLD, THRESHOLD.replace(".flatten()", "")),
+        ),
+        wrong(
             "sparsity as the threshold",
             "Your function compares magnitudes with the sparsity itself; the sparsity says how many weights go.",
             (MASK, "mask = importance > sparsity"),

@@ -11,8 +11,8 @@ PRUNER = Bank(
     "FineGrainedPruner",
     misconceptions=(
         wrong(
-            "apply works on a copy",
-            "Your apply multiplies a copy and leaves the model as it is; change the parameter in place.",
+            "apply changes nothing",
+            "Your apply leaves the model as it is; multiply in place (weight = weight * mask makes a new tensor).",
             (APPLY, "parameter = parameter * self.masks[name]"),
         ),
         wrong(
@@ -56,6 +56,22 @@ PRUNER = Bank(
             "everything has a mask",
             "Your pruner looks for a sparsity of every parameter; only those with two or more dimensions are pruned.",
             ("parameter.dim() > 1", "parameter.dim() > 0"),
+        ),
+        wrong(
+            "apply asks for every mask",
+            "Your apply asks for a mask of every parameter; biases and BatchNorm's have none, so pass them by.",
+            (LOOP + "\n    ", "for name, parameter in model.named_parameters():\n"),
+        ),
+        wrong(
+            "half of what has no sparsity",
+            "Your pruner prunes biases and BatchNorm, too; only parameters of two or more dimensions are pruned.",
+            ("parameter.dim() > 1", "True"),
+            ("sparsity_dict[name]", "sparsity_dict.get(name, 0.5)"),
+        ),
+        wrong(
+            "prunes a clone",
+            "Your pruner prunes copies of the weights, so that the model stays dense; prune the weights themselves.",
+            ("fine_grained_prune(weight, ", "fine_grained_prune(weight.clone(), "),
         ),
         wrong(
             "only convolutions",

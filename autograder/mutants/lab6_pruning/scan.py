@@ -85,7 +85,7 @@ SCAN = Bank(
         ),
         wrong(
             "first batch only",
-            "Your scan looks at the first batch only; evaluate goes through the whole loader.",
+            "Your scan looks at the first batch only; evaluate goes through the whole dataloader.",
             ("evaluate(model, dataloader)", "evaluate(model, [next(iter(dataloader))])"),
         ),
         wrong(

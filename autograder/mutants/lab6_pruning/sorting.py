@@ -86,6 +86,27 @@ CHANNEL_SORTING = Bank(
             (COPY, ""),
         ),
         wrong(
+            "no parameters",
+            "Your function puts a plain tensor where a parameter is; make it one with nn.Parameter, or copy_ into it.",
+            (
+                "        for tensor in " + TENSORS + ":\n            " + SORT,
+                "        conv.weight = conv.weight[order]\n"
+                "        norm.weight, norm.bias = norm.weight[order], norm.bias[order]\n"
+                "        norm.running_mean, norm.running_var = norm.running_mean[order], norm.running_var[order]",
+            ),
+            (INPUTS, "following.weight = following.weight[:, order]"),
+        ),
+        wrong(
+            "statistics as parameters",
+            "Your running_mean and running_var have become parameters; they are buffers, so assign plain tensors.",
+            (TENSORS, "(conv.weight, norm.weight, norm.bias)"),
+            (
+                INPUTS,
+                INPUTS + "\n        norm.running_mean = nn.Parameter(norm.running_mean[order])\n"
+                "        norm.running_var = nn.Parameter(norm.running_var[order])",
+            ),
+        ),
+        wrong(
             "returns nothing",
             "Your function returns nothing; return the sorted copy.",
             ("    return model\n", ""),
