@@ -38,6 +38,14 @@ MAX_MESSAGE = 256 << 20
 DEAF_S = 0.7  # how long after its limit a call is given to hear the alarm
 LIMITS = struct.Struct("<dd")
 UNWATCHED = LIMITS.pack(0, 0)
+LIKELY_ERRORS = (
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    ZeroDivisionError,
+    OverflowError,
+)  # of wrong arguments
 
 
 def serve(connection: socket.socket, shell: InteractiveShell) -> None:
@@ -246,7 +254,7 @@ def _asking(
         watch.excuse(time.monotonic() - begin_s)
         reply, tensors = unpack(body)
         if "error" in reply:
-            raise RuntimeError(f"{name}: {decode(reply['error'], tensors)}")
+            raise _as_raised(name, decode(reply["error"], tensors))
         for position, node in reply.get("changed", {}).items():
             (*positional, *named.values())[int(position)].copy_(decode(node, tensors))  # it works in place
         value = decode(reply["result"], tensors, _named_tuples(namespace))
@@ -255,6 +263,12 @@ def _asking(
     ask.__name__ = name
     ask._stands_for = own
     return ask
+
+
+def _as_raised(name: str, text: str) -> Exception:
+    """What the other side's function raised, "TypeError: ..." say: the type that it has in a notebook, too."""
+    kind = {one.__name__: one for one in LIKELY_ERRORS}.get(text.partition(":")[0], RuntimeError)
+    return kind(f"{name}: {text}")
 
 
 def _named_tuples(namespace: dict[str, Any]) -> dict[str, type]:
