@@ -38,14 +38,8 @@ MAX_MESSAGE = 256 << 20
 DEAF_S = 0.7  # how long after its limit a call is given to hear the alarm
 LIMITS = struct.Struct("<dd")
 UNWATCHED = LIMITS.pack(0, 0)
-LIKELY_ERRORS = (
-    TypeError,
-    ValueError,
-    IndexError,
-    AttributeError,
-    ZeroDivisionError,
-    OverflowError,
-)  # of wrong arguments
+#: What a function raises that is given wrong arguments.
+LIKELY_ERRORS = (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
 
 
 def serve(connection: socket.socket, shell: InteractiveShell) -> None:

@@ -572,9 +572,10 @@ report_metrics(parameters=count_parameters(model), fp32_mb=fp32_mb)
 # recipes of the reports: Adam, whose learning rate is halved when the validation loss stops falling, and SGD with
 # momentum and a cosine. Both smooth the labels. The number of epochs is yours to choose: the reports took 50.
 #
-# How long that takes was not measured, so look at the first progress bar and multiply. Expect the longest wait of this
-# lab: on a GPU minutes to a good part of an hour for both recipes at 50 epochs, on two CPU cores hours rather than
-# minutes even for 8. All cells behind this one take minutes.
+# This is the longest wait of the lab. One batch took 0.3 s of one core of a server's CPU (0.6 s where a CPU lacks
+# bfloat16), so an epoch of its 352 batches takes about two minutes, and both recipes with 8 epochs each about half an
+# hour; other machines differ, so look at the first progress bar and multiply. A GPU was not measured; expect minutes
+# there for 50 epochs. The cells behind take minutes.
 
 # %% tags=["skip-execution"]
 train_set = load_cifar10("train", limit=1792 if FAST else None)

@@ -32,6 +32,11 @@ def near(draw: Draw, exponent: int, integers: tuple, sign: int = 1) -> tuple:
     return *integers, [reaching(draw, scale * steps / 2, sign)], [], ()
 
 
+def behind_relu(draw: Draw, exponent: int) -> tuple:
+    dtype, ends, tensors, scales, limits = near(draw, exponent, ACTIVATIONS)
+    return dtype, ends, [tensor.clamp(min=0) for tensor in tensors], scales, limits
+
+
 def near_a_border(draw: Draw, integers: tuple, factor: float) -> tuple:
     """A largest value whose scale lies ``factor`` beside the border between two powers of two."""
     border = 2.0 ** (-draw.integer(3, 6) - 0.5)
@@ -146,6 +151,12 @@ OBSERVER = ItemRecipe(
             tests="The activation that is farthest from zero is negative.",
             hint="The range is symmetric for activations, too.",
             visible=False,
+        ),
+        shown(
+            "behind a ReLU",
+            lambda draw: behind_relu(draw, 4),
+            tests="Activations of which none is negative: the range is symmetric all the same.",
+            hint="The range from -a to a is 2a wide, whatever its other half holds.",
         ),
         shown(
             "moving range",
