@@ -9,9 +9,9 @@ PROJECTION = """        if self.downsample is not None:
 """
 
 
-def shared(answer: str, main: str, add: str, groups: str, twice: str) -> tuple[Implementation, ...]:
-    """``answer`` returns the sum of ``main``, by the FloatFunctional ``add``; ``groups`` is the line that fuses, and in
-    ``twice`` a ReLU is in two groups."""
+def shared(answer: str, main: str, add: str, relu: str, groups: str, twice: str) -> tuple[Implementation, ...]:
+    """``answer`` returns the sum of ``main``, by the FloatFunctional ``add``; ``relu`` is the block's last ReLU layer,
+    ``groups`` the line that fuses, and in ``twice`` that ReLU is in two groups."""
     return (
         wrong(
             "plus sign",
@@ -27,12 +27,12 @@ def shared(answer: str, main: str, add: str, groups: str, twice: str) -> tuple[I
         wrong(
             "ReLU before the sum",
             "Your block applies its last ReLU before the sum; it comes after it.",
-            (answer, f"return {add}.add(torch.relu({main}), identity)"),
+            (answer, f"return {add}.add({relu}({main}), identity)"),
         ),
         wrong(
             "ReLU before the sum as well",
             "Your block has a ReLU after the last norm, before the sum; the only one there is comes after the sum.",
-            (answer, f"return {add}.add_relu(torch.relu({main}), identity)"),
+            (answer, f"return {add}.add_relu({relu}({main}), identity)"),
         ),
         wrong(
             "sum without ReLU",
