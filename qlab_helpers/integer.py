@@ -218,7 +218,8 @@ def _check_dtypes(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor 
     int8, int32 = torch.int8, torch.int32
     for name, tensor, dtype in (("input", input, int8), ("weight", weight, int8), ("bias", bias, int32)):
         if tensor is not None and tensor.dtype != dtype:
-            raise TypeError(f"{name} must be {dtype}, not {tensor.dtype}: quantize it first")
+            how = "quantize it first" if tensor.is_floating_point() else f"convert values that fit with .to({dtype})"
+            raise TypeError(f"{name} must be {dtype}, not {tensor.dtype}: {how}")
 
 
 def _check_bias(bias: torch.Tensor | None, outputs: int) -> None:

@@ -39,10 +39,13 @@ def observe_power_of_two(
     """Scale and zero point after ``tensors`` of an observer of torch's kind, and what it makes of each of ``scales``.
 
     ``dtype`` is "qint8" or "quint8"; ``limits`` are further arguments of ``scale_approximate``, () for its defaults.
+    Where there are scales, nothing else is asked for: that method is tried alone.
     """
     observer = observer_class(dtype=getattr(torch, dtype), qscheme=torch.per_tensor_symmetric)
     observer = _placed(observer, tensors)
     approximated = [float(observer.scale_approximate(scale, *limits)) for scale in scales]
+    if scales:
+        return networks.NOT_ASKED, networks.NOT_ASKED.long(), torch.tensor(approximated, dtype=torch.float64)
     for tensor in tensors:
         observer(tensor)
     scale, zero_point = observer.calculate_qparams()

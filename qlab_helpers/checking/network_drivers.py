@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 #: Layers of no interest in a list: they have no weights and are not fused.
 UNLISTED = ("Identity", "AdaptiveAvgPool2d", "FloatFunctional", "QFunctional")
 
+#: In the place of scale and zero point where only ``scale_approximate`` is tried.
+NOT_ASKED = torch.ones(1)
+
+
+class FusionRefusedError(Exception):
+    """torch refuses what is asked for: a kind of its own, so that no other refusal is taken for it."""
+
 
 class Unit(nn.Module):
     """A block without a skip connection: convolution, norm, ReLU."""
@@ -38,7 +45,9 @@ class Unit(nn.Module):
     def fuse_model(self, is_qat: bool = False) -> None:
         from qlab_helpers import quantization as tq
 
-        how = {False: tq.fuse_modules, True: tq.fuse_modules_qat}[bool(is_qat)]
+        if self.training and not is_qat:
+            raise FusionRefusedError("a block in training mode is to be fused for inference; tell it is_qat=True")
+        how = tq.fuse_modules_qat if is_qat else tq.fuse_modules
         how(self, [["conv", "bn", "relu"]], inplace=True)
 
 
@@ -68,7 +77,8 @@ def use_block(
     """``block_class(*options)`` with weights from ``values``, taken as far as ``step``: what it makes of ``x``, its
     layers, and the ranges that observers of its sums saw.
 
-    Steps: "float", "fused", "fused for training" (both only fuse), "observed" (fused and prepared), "converted".
+    Steps: "float", "fused", "fused for training", "fused for training, evaluation mode" (these only fuse; behind the
+    layers stands in which mode that leaves the block), "observed" (fused and prepared), "converted".
     """
     from qlab_helpers import quantization as tq
 
@@ -117,13 +127,15 @@ def observe_custom(
     observer_class: Callable, dtype: str, ends: tuple, tensors: Sequence[torch.Tensor], scales: Sequence, limits: tuple
 ) -> tuple[Any, Any, torch.Tensor, torch.Tensor]:
     """Scale and zero point after ``tensors`` of an observer for the integers ``ends``, what it makes of ``scales``, and
-    what a ``FakeQuantize`` with it makes of the last tensor."""
+    what a ``FakeQuantize`` with it makes of the last tensor. Where there are scales, only those are tried."""
     from qlab_helpers import quantization as tq
 
     options = {"dtype": getattr(torch, dtype), "qscheme": torch.per_tensor_symmetric}
     options |= {"quant_min": ends[0], "quant_max": ends[1]}
     observer = observer_class(**options)
     approximated = [float(observer.scale_approximate(scale, *limits)) for scale in scales]
+    if scales:
+        return NOT_ASKED, NOT_ASKED.long(), torch.tensor(approximated, dtype=torch.float64), torch.zeros(0)
     rounding = tq.FakeQuantize(observer=observer_class, **options)
     rounded = torch.zeros(0)
     for tensor in tensors:
@@ -142,11 +154,11 @@ def describe_qconfig(make_qconfig: Callable, arguments: tuple) -> tuple[str, str
 
 def show_batches(
     calibrate: Callable, values: torch.Tensor, batches: Sequence, arguments: tuple, training: bool
-) -> tuple[torch.Tensor, int, torch.Tensor, int]:
+) -> tuple[torch.Tensor, int, torch.Tensor, int, str]:
     """``calibrate(model, batches, *arguments)`` with a prepared model that is in training mode before if ``training``.
 
     Returns the range of the images that its first observer saw, how many batches came, the running means of its
-    (unfused) norms, and in how many of the passes gradients were kept.
+    (unfused) norms, in how many of the passes gradients were kept, and the mode of the model afterwards.
     """
     from qlab_helpers import quantization as tq
 
@@ -157,7 +169,8 @@ def show_batches(
     hook.remove()
     observer = prepared.quant.activation_post_process
     means = torch.cat([prepared.unit1.bn.running_mean, prepared.unit2.bn.running_mean])
-    return torch.tensor([observer.min_val.item(), observer.max_val.item()]), len(passes), means, sum(passes)
+    ends = torch.tensor([observer.min_val.item(), observer.max_val.item()])
+    return ends, len(passes), means, sum(passes), _mode(prepared)
 
 
 def quantize_after_training(
@@ -186,12 +199,12 @@ def quantize_after_training(
 
 def quantize_while_training(
     qat: Callable, values: torch.Tensor, batches: Sequence[torch.Tensor], training: bool
-) -> tuple[Any, str, str, str]:
+) -> tuple[str, str, str, Any]:
     """``qat(model, qconfig, fine_tune)`` with a model that is in training mode before if ``training``.
 
-    ``fine_tune`` takes a step of gradient descent for each batch. Returns what the quantized model makes of the first
-    batch, and its layers; what ``fine_tune`` was given; and layers and mode of the model that was given to ``qat``,
-    after the call.
+    ``fine_tune`` takes a step of gradient descent for each batch. Returns the layers of the quantized model; what
+    ``fine_tune`` was given; layers and mode of the model that was given to ``qat``, after the call; and what the
+    quantized model makes of the first batch.
     """
     from qlab_helpers import quantization as tq
 
@@ -210,7 +223,7 @@ def quantize_while_training(
     quantized = qat(model, plain_qconfig(fake=True), fine_tune)
     with torch.no_grad():
         output = quantized(batches[0])
-    return output, layers_of(quantized), "; ".join(given), f"{layers_of(model)}; {_mode(model)}"
+    return layers_of(quantized), "; ".join(given), f"{layers_of(model)}; {_mode(model)}", output
 
 
 def filled(model: nn.Module, values: torch.Tensor) -> nn.Module:
@@ -247,11 +260,12 @@ def _fused(model: nn.Module, x: torch.Tensor, step: str) -> tuple[Any, str]:
     """Fused as ``step`` says, or not at all; evaluated, which must not differ."""
     if step == "fused":
         model.fuse_model()
-    elif step == "fused for training":
-        model.train()
+    elif step.startswith("fused for training"):
+        model.train(not step.endswith("evaluation mode"))
         model.fuse_model(True)
+    left_in = f"; {_mode(model)}" if step.startswith("fused") else ""
     with torch.no_grad():
-        return model.eval()(x), layers_of(model)
+        return model.eval()(x), layers_of(model) + left_in
 
 
 def _layers(module: nn.Module, prefix: str) -> Iterator[tuple[str, str]]:

@@ -16,9 +16,9 @@
 # {{ colab_badge }}
 #
 # Lab 3 quantized a network that is a plain chain of layers, after it was trained, and lost accuracy to scales that are
-# powers of two. This lab takes a network that is no chain, a ResNet, and wins accuracy back: you write a ResNet that
-# PyTorch can quantize, quantize it after training (**PTQ**, post-training quantization), and then go on training it
-# while it already rounds as `int8` will (**QAT**, quantization-aware training).
+# powers of two. This lab takes a network that is no chain, a ResNet: you write a ResNet that PyTorch can quantize,
+# quantize it after training (**PTQ**, post-training quantization), and then try to win accuracy back: you go on
+# training it while it already rounds as `int8` will (**QAT**, quantization-aware training).
 #
 # You write the forward pass and the fusion of three classes, an observer, its QConfig, and three functions: these
 # eight are worth **90 points**, given by the `check` cells, which you may run as often as you like; the grader also
@@ -62,9 +62,10 @@ seed_everything(0)
 # %% [markdown]
 # ## Two things that quantization asks of a network
 #
-# **One layer where hardware has one.** A convolution, its normalization and its ReLU are computed as one layer, so only
-# what comes out of the ReLU is rounded to 8 bits. In PyTorch such layers are *fused* first. Here is what that does to
-# one convolution: the norm goes into the weights, as in Lab 2, and an empty `Identity` stays in its place.
+# **One layer where hardware has one.** A convolution, its batch normalization (the *norm* from here on) and its ReLU
+# are computed as one layer, so only what comes out of the ReLU is rounded to 8 bits. In PyTorch such layers are *fused*
+# first. Here is what that does to one convolution: the norm goes into the weights, as in Lab 2, and an empty `Identity`
+# stays in its place.
 
 
 # %%
@@ -86,9 +87,12 @@ fused_unit = tq.fuse_modules(unit, [["conv", "bn", "relu"]])  # a copy; with inp
 print(unit, fused_unit, sep="\n\n")
 
 # %% [markdown]
-# Each inner list names layers that follow each other; `"a.b"` is layer `b` inside layer `a`. `tq.fuse_modules` wants
-# a model in evaluation mode. For training with quantization there is `tq.fuse_modules_qat`, which wants training mode
-# and keeps the norm inside the fused layer, since it still has to learn.
+# Each inner list names layers that follow each other; `"a.b"` is layer `b` inside layer `a`. For training with
+# quantization there is `tq.fuse_modules_qat`, which keeps the norm inside the fused layer, since it still has to learn.
+#
+# PTQ happens in evaluation mode, QAT in training mode until it is converted. Two functions check that:
+# `tq.fuse_modules` refuses training mode, `tq.prepare_qat` refuses evaluation mode. The other steps do not check, so
+# keep to the mode yourself.
 #
 # **Every value that is rounded needs a place where its scale is kept.** A layer has such a place. A plus sign has none:
 # PyTorch cannot see that two tensors are added, cannot observe the sum, and `int8` tensors with different scales cannot
@@ -109,8 +113,8 @@ print(unit, fused_unit, sep="\n\n")
 # the shape changes; elsewhere that is None, and $s(x) = x$. The layers are `conv1`, `bn1`, `relu`, `conv2`, `bn2`. The
 # sum is computed by `self.add_relu`, which is given.
 #
-# `fuse_model` changes the block itself (`inplace=True`). Fuse all that follows each other, also in `downsample`, but do
-# not fuse a ReLU with a layer that it does not follow.
+# `fuse_model` changes the block itself (`inplace=True`), but not its mode, which is the caller's business. Fuse all
+# that follows each other, also in `downsample`, but do not fuse a ReLU with a layer that it does not follow.
 
 
 # %% solution="QuantizableBasicBlock"
@@ -188,14 +192,16 @@ check(QuantizableBottleneck)
 # ### QuantizableResNet (12 points)
 #
 # The whole network: the stem (`conv1`, `bn1`, `relu`), the blocks (`self.stages` has some stages, and each stage some
-# blocks), a global average pooling `self.pool`, the linear layer `self.fc`. The stem is the one for CIFAR-10: a 3x3
-# convolution with stride 1 and no max pooling, for images of 32 pixels would soon be none at all.
+# blocks), a global average pooling `self.pool`, the linear layer `self.fc`. The pooling gives (n, channels, 1, 1),
+# which is flattened to (n, channels) before the linear layer. The stem is the one for CIFAR-10: a 3x3 convolution with
+# stride 1 and no max pooling, for images of 32 pixels would soon be none at all.
 #
 # A *QuantStub* and a *DeQuantStub* mark where the integers begin and end. In floats they do nothing. In the converted
 # network `self.quant` makes integers of the images, and `self.dequant` floats of the logits; whatever lies between
-# them computes with integers.
+# them computes with integers. `super().forward` computes the network without them, and you may use it.
 #
-# `fuse_model` fuses the stem, and has every block fuse itself.
+# `fuse_model` fuses the stem, and asks every block in `self.stages`, whatever its class, to fuse itself: the check
+# builds the network from blocks that are not yours. It leaves the mode alone, too.
 
 
 # %% solution="QuantizableResNet"
@@ -234,7 +240,8 @@ check(QuantizableResNet)
 
 # %% [markdown]
 # Is it still the same network? The package ships a small ResNet, trained on CIFAR-10: stages of 16, 32 and 64 channels,
-# two blocks each, 14 layers with weights. Its weights fit your class, since the layers have the same names.
+# two blocks each, 14 layers with weights, not counting the two projections. Its weights fit your class, since the
+# layers have the same names.
 
 
 # %%
@@ -287,7 +294,8 @@ report_metrics(small_parameters=count_parameters(small), fusion_change=fusion_ch
 # - It is asked again after every batch, so it must always have an answer: a scale that is no positive finite number,
 #   from a range of zeros, with an infinity or NaN in it, or never observed, becomes 1.0.
 #
-# `scale_approximate` is as in Lab 3: $2^{-n}$ with $n = \text{round}(-\log_2 S)$, at least 0 and at most $n_\max$.
+# `scale_approximate` is as in Lab 3: $2^{-n}$ with $n = \text{round}(-\log_2 S)$, at least 0 and at most $n_\max$,
+# which is 8 unless `max_shift_amount` says otherwise.
 
 
 # %% solution="CusQuantObserver"
@@ -380,14 +388,14 @@ check(custom_qconfig)
 # ### calibrate (8 points)
 #
 # A prepared network is shown some batches, so that its observers see what ranges occur. Nothing may be learnt by that:
-# evaluation mode, no gradients. The images go to the device on which the network is.
+# evaluation mode, in which the network stays, and no gradients. The images go to the device on which the network is.
 
 
 # %% solution="calibrate"
 def calibrate(model: nn.Module, loader: Iterable, num_batches: int = 10) -> None:
     """Show a prepared model the first num_batches batches of a loader (all of them, if it has fewer).
 
-    The model is put into evaluation mode; no gradients are kept. Batches are pairs of images and labels.
+    The model is put into evaluation mode and left in it; no gradients are kept. Batches are pairs of images and labels.
     """
     ### BEGIN SOLUTION
     model.eval()
@@ -407,7 +415,8 @@ check(calibrate)
 # The four steps of Lab 3: fuse, prepare, show images, convert. The converted network runs on the CPU only, so all of it
 # happens there. The model that you are given stays as it is: it will be needed again.
 #
-# `tq.prepare(model, qconfig)` and `tq.convert(prepared)` return copies. Both want evaluation mode.
+# `tq.prepare(model, qconfig)` and `tq.convert(prepared)` return copies, and leave what they are given as it was. Of
+# these steps only `tq.fuse_modules` would refuse training mode; be in evaluation mode for all of them.
 
 
 # %% solution="ptq"
@@ -436,7 +445,7 @@ check(ptq)
 #
 # Here the network is fused for training, prepared with `tq.prepare_qat(model, qconfig)` (in training mode), trained for
 # some more epochs by a function that is given to you, and converted afterwards: in evaluation mode, on the CPU. Train
-# where the model was: what `tq.prepare_qat` adds lies on the CPU, so the prepared model has to be moved.
+# where the model was: `tq.prepare_qat` returns a copy, and what it adds lies on the CPU, so the copy has to be moved.
 
 
 # %% solution="qat"
@@ -477,7 +486,7 @@ def attempt(mode: str, fuse_for_qat: bool, prepare_for_qat: bool) -> str:
         prepared = step(model, custom_qconfig(is_qat=prepare_for_qat))
         converted = tq.convert(prepared.eval())
     except AssertionError as error:
-        return f"refused: {error}"
+        return f"refused: {' '.join(str(error).split())}"
     left = sum(isinstance(module, nn.BatchNorm2d) for module in converted.modules())
     return f"{type(prepared.conv1).__name__}, then {converted.conv1._get_name()}; {left} norms left"
 
@@ -503,8 +512,8 @@ report_metrics(refused_combinations=refused)
 #
 # Make a table: for PTQ and for QAT, each step (fuse, prepare, calibrate or train, convert, run the integer model),
 # which function does it, in which mode the network is (evaluation or training), and whether it may be on the GPU. Then
-# say why: why does fusing for PTQ want evaluation mode and fusing for QAT training mode, and what happens if
-# calibration runs in training mode?
+# say why: why does PTQ fuse in evaluation mode and QAT in training mode, and what would happen if a network that is not
+# fused were calibrated in training mode? Why does that not happen in `ptq`?
 
 # %% [markdown] written="question_modes" points=10
 # Your answer:
@@ -527,11 +536,13 @@ report_metrics(refused_combinations=refused)
 # Fusing for PTQ computes the norm into the weights of the convolution, which is right only for the fixed running
 # statistics of evaluation mode; in training mode the norm depends on the batch, and torch refuses ("Fusion only for
 # eval!"). In QAT the norm must go on learning, so it stays inside the fused layer, and the layer rounds the weights
-# that the norm would give; `prepare_qat` refuses a model in evaluation mode. Calibration in training mode would not
-# change the weights, but norms that were not fused would use the statistics of the batch and move their running ones,
-# and dropout would be active: the observers would see other ranges than inference has, and the model would be changed.
-# The report of one student found both errors: "Fusion only for eval!" and, after `prepare_qat` on the GPU, tensors on
-# two devices.
+# that the norm would give. `fuse_modules_qat` itself does not look at the mode; `prepare_qat` refuses a model in
+# evaluation mode. If a network that is not fused were calibrated in training mode, its weights would not change, but
+# its norms would use the statistics of the batch and move their running ones, and dropout would be active: the
+# observers would see other ranges than inference has, and the model would be changed. In `ptq` there is no norm left
+# when images are shown, since fusing has computed all of them into the weights, and what is left behaves alike in both
+# modes. The report of one student found both errors: "Fusion only for eval!" and, after `prepare_qat` on the GPU,
+# tensors on two devices.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -540,8 +551,9 @@ report_metrics(refused_combinations=refused)
 #   training on the GPU after the prepared model was moved there (1).
 # - 2 points: why: running statistics are fixed in evaluation mode and can be folded (1), in QAT the norm still learns
 #   (1).
-# - 2 points: calibration in training mode: batch statistics or dropout give other ranges (1), the running statistics
-#   move (1).
+# - 2 points: a network that is not fused, calibrated in training mode: batch statistics or dropout give other ranges,
+#   or the running statistics move (1); in `ptq` no norm is left, for fusing comes first (1). Calling `eval()` in
+#   `calibrate` counts for the second point, too.
 #
 # === END MARK SCHEME ===
 # ### END SOLUTION
@@ -553,6 +565,11 @@ report_metrics(refused_combinations=refused)
 # the full run trains the reports' ResNet-50; elsewhere, and in the ablation, the small network is trained, whose epoch
 # costs a fiftieth. `SCRATCH` says whether the network that you trained here is quantized below, or the shipped one,
 # which has been trained longer than a CPU would like.
+#
+# How long does that take? Of one core of a server's CPU a batch of the small network took 0.2 s, and 0.7 s in QAT,
+# which makes an epoch of 352 batches about 1 minute and 4 minutes. So without a GPU expect some 10 minutes for the
+# curves, half an hour for the ablation table and somewhat more for QAT; other machines differ, so look at the first
+# progress bar and multiply. A GPU was not measured; there the 40 epochs of ResNet-50 are the longest wait.
 
 # %% tags=["skip-execution"]
 SCRATCH = device.type == "cuda" and not FAST
@@ -578,8 +595,11 @@ loaders = {
 # A large learning rate is good for most of the training and bad for its first steps, when the norms have seen nothing
 # yet, and for its last ones. So the rate climbs linearly during the first epochs and then falls as a cosine does:
 #
-# $$\eta_t = \eta \cdot \begin{cases} t / w & t < w \\
+# $$\eta_t = \eta \cdot \begin{cases} (t + 1) / w & t < w \\
 # \frac{1}{2}\left(1 + \cos \pi \frac{t - w}{T - w}\right) & t \ge w \end{cases}$$
+#
+# at step $t$ (one batch; the first is 0) of $T$ steps, of which the first $w$ are the warm-up; $\eta$ is the largest
+# learning rate, the one that the optimizer is given.
 
 
 # %%
@@ -701,30 +721,42 @@ report_metrics(ablation_epochs=ABLATION_EPOCHS, ablation=ablation)
 # %% [markdown]
 # ## FP32, PTQ, QAT
 #
-# First the network in floats, then the same after PTQ. "Any scale" is PTQ with the same 8 bits and scales that need not
-# be powers of two; "not calibrated" is what comes out if nobody shows any images. Accuracies are those of the test
-# images.
+# First the network in floats, then the same after PTQ. "Any scale" is PTQ with the same 8 bits, the same moving ranges
+# and the same images, and scales that need not be powers of two; "not calibrated" is what comes out if nobody shows any
+# images. Accuracies are those of the test images.
+#
+# A moving average with $c = 0.01$ forgets slowly. PTQ shows ten batches, so the first one still makes
+# $0.99^9 \approx 91\ \%$ of each range, and the other nine together 9 %. That is meant for QAT, with its hundreds of
+# batches; in PTQ it comes close to calibrating with one batch.
 
 
 # %%
 def any_scale_qconfig() -> tq.QConfig:
     """As custom_qconfig, with scales as they come."""
     symmetric = torch.per_tensor_symmetric
+    moving = tq.MovingAverageMinMaxObserver
     return tq.QConfig(
-        activation=tq.MinMaxObserver.with_args(dtype=torch.quint8, qscheme=symmetric),
-        weight=tq.MinMaxObserver.with_args(dtype=torch.qint8, qscheme=symmetric, quant_min=-127, quant_max=127),
+        activation=moving.with_args(dtype=torch.quint8, qscheme=symmetric),
+        weight=moving.with_args(dtype=torch.qint8, qscheme=symmetric, quant_min=-127, quant_max=127),
     )
+
+
+def show_calibration_images(prepared: nn.Module) -> None:
+    """The same ten batches each time: a new loader shuffles as the one before did."""
+    calibrate(prepared, ImageLoader(fitting, 128, shuffle=True, device=device))
 
 
 # %% tags=["skip-execution"]
 if not SCRATCH:
     block, stages = QuantizableBasicBlock, SMALL_STAGES
-    print(f"the shipped network; recorded: {find_checkpoint('resnet14_cifar10').accuracy_percent:.2f} %")
+    recorded = find_checkpoint("resnet14_cifar10")
+    print(f"the shipped network; recorded: {recorded.accuracy_percent:.2f} % of {recorded.test_images:,} test images")
+print(f"in this run accuracies are those of {len(test_set):,} test images")
 model = (trained if SCRATCH else quantizable(pretrained)).to(device).eval()
 models = {"FP32": model}
 seed_everything(0)
-models["PTQ"] = ptq(model, custom_qconfig(), lambda prepared: calibrate(prepared, loaders["calibration"]))
-models["PTQ, any scale"] = ptq(model, any_scale_qconfig(), lambda prepared: calibrate(prepared, loaders["calibration"]))
+models["PTQ"] = ptq(model, custom_qconfig(), show_calibration_images)
+models["PTQ, any scale"] = ptq(model, any_scale_qconfig(), show_calibration_images)
 models["PTQ, not calibrated"] = ptq(model, custom_qconfig(), lambda prepared: None)
 accuracy = {name: evaluate(one, loaders["test"], description=name) for name, one in models.items()}
 size_mb = {name: file_mb(one) for name, one in models.items()}
@@ -828,24 +860,34 @@ if SCRATCH and DEEP:
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
 names = ["FP32", "PTQ", "QAT", "PTQ, any scale"]
-axes[0].bar(names, [accuracy[name] for name in names])
-axes[0].set(ylim=(min(accuracy[name] for name in names) - 2, 100), ylabel="top-1 (%)", title="Accuracy")
-axes[0].errorbar(["QAT"], [accuracy["QAT"]], yerr=spread / 2, color="black", capsize=4)
+axes[0].plot(names, [accuracy[name] for name in names], "o")
+axes[0].plot(["QAT"] * len(qat_accuracy), qat_accuracy, "_", color="black", markersize=12, label="QAT, each seed")
+axes[0].set(ylabel="top-1 (%)", title=f"Accuracy on {len(test_set):,} test images")
+axes[0].margins(x=0.2, y=0.3)
+axes[0].legend()
 axes[0].tick_params(axis="x", labelsize=8)
 plot_curves(qat_losses, axes[1], title="Loss while fine-tuning")
 plt.show()
 
 # %% [markdown]
 # Why is the file not exactly a quarter? Biases stay in floats, each layer brings scales and zero points, and the file
-# has a directory; in a small network that weighs more. And which scales did the weights get? A scale of $2^{-8}$ at
-# a layer whose weights are small means that the limit cut off something, as in Lab 3.
+# has a directory; in a small network that weighs more. And which scales did the weights get? Beside each stands the
+# exponent $-\log_2 S$ before it was rounded and limited: where that is above 8.5, the limit made the scale too large,
+# and a part of the integers is not used, as in Lab 3.
 
 # %% tags=["skip-execution"]
+fused_floats = copy.deepcopy(model).cpu().eval()
+fused_floats.fuse_model()
 for name, module in models["PTQ"].named_modules():
     if hasattr(module, "scale") and hasattr(module, "weight"):
+        layer = fused_floats.get_submodule(name)
+        weight = layer[0].weight if isinstance(layer, nn.Sequential) else layer.weight
+        exponent = -math.log2(weight.abs().max().item() / 127)
         weight_shift = round(-math.log2(module.weight().q_scale()))
         output_shift = round(-math.log2(module.scale))
-        print(f"{name:28s} {module._get_name():20s} weight 2**-{weight_shift}, output 2**-{output_shift}")
+        print(
+            f"{name:28s} {module._get_name():20s} weight {exponent:5.2f}, 2**-{weight_shift}; output 2**-{output_shift}"
+        )
 
 # %% [markdown]
 # ## ResNet-50: what can be said without training it
@@ -924,7 +966,8 @@ else:
 # ## Report (100 points)
 #
 # Write about the networks that **you** trained and quantized, with your own figures; change recipes and settings as you
-# like. Six parts, a few sentences each.
+# like. Without a GPU the shipped network, quantized by you, may stand for your own in parts 4 to 6, and short runs of
+# the small network do for parts 2 and 3: say so. Six parts, a few sentences each.
 #
 # ### 1. Architecture (10 points)
 #
@@ -1062,7 +1105,7 @@ else:
 #
 # Fill in the table from **your** run, with the drop computed from your figures, and discuss it: is the size a quarter,
 # and why not exactly? Where is accuracy lost (compare with "any scale")? Is QAT better than PTQ by more than the seeds
-# differ, and what does it cost?
+# differ ("no" is an answer), and what does it cost?
 #
 # | | size (MB) | top-1 (%) | drop (points) |
 # |---|---|---|---|

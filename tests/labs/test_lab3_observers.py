@@ -49,6 +49,13 @@ def test_undefined_ranges_have_the_scale_1_and_a_zero_point_that_exists(lab, fun
     assert integers[0] <= zero_point <= integers[1]
 
 
+@pytest.mark.parametrize("function", ["affine_qparams", "symmetric_qparams"])
+def test_a_scale_that_would_be_infinite_or_0_is_1(lab, function):
+    for ends in ((-1e308, 1e308), (-1.7e308, 1.7e308), (0.0, 5e-324)):
+        scale, zero_point = lab[function](*ends, 0, 255)
+        assert scale == 1.0 and 0 <= zero_point <= 255
+
+
 @pytest.mark.parametrize("ends", [(-1.5, 0.5), (2.0, 3.0), (-3.0, -2.0), (-1e-30, 1e-30), (-3e38, 3e38), (0.0, 1e-44)])
 @pytest.mark.parametrize("function", ["affine_qparams", "symmetric_qparams"])
 def test_zero_is_an_integer_of_its_own_and_the_scale_is_a_positive_number(lab, function, ends):
@@ -94,6 +101,21 @@ def test_an_observer_of_undefined_ranges_neither_stops_nor_gives_a_useless_scale
     observer = lab[name]()
     observer(torch.tensor(values))
     assert observer.calculate_qparams() == (1.0, 0)
+
+
+@pytest.mark.parametrize("name", ["MinMaxObserver", "MovingAverageMinMaxObserver"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_nan_in_any_tensor_stays_as_in_torch(lab, name, place):
+    ours, reference = lab[name](0, 255), getattr(tq, name)(dtype=torch.quint8)
+    for number, tensor in enumerate(tensors()[:3]):
+        if number == place:
+            tensor[2, 3] = math.nan
+        ours(tensor)
+        reference(tensor)
+    assert reference.min_val.isnan() and reference.max_val.isnan()
+    assert math.isnan(ours.min_val) and math.isnan(ours.max_val)
+    assert ours.calculate_qparams() == (1.0, 0)
+    assert reference.calculate_qparams()[0].isnan()  # the third of the differences that the text names
 
 
 # --- powers of two ---
@@ -183,6 +205,12 @@ def test_the_formula_is_what_torchs_integer_layer_computes_up_to_its_rounding(la
     assert shift > 0 and difference.min() >= 0 and difference.max() == 1  # torch rounds, a shift cuts off
 
 
+def test_sums_near_the_end_of_int32_do_not_wrap(lab):
+    x, weight = torch.tensor([[255]], dtype=torch.uint8), torch.tensor([[1], [-1]], dtype=torch.int8)
+    bias = torch.tensor([2**31 - 200, -(2**31) + 200], dtype=torch.int32)
+    assert lab["power_of_two_linear"](x, weight, bias, 0).tolist() == [[255, 128]]
+
+
 # --- energy ---
 
 
@@ -204,6 +232,18 @@ def test_the_reports_model_is_quantized_with_the_students_qconfig(lab):
     assert quantized(images).shape == (4, 10)
 
 
+def test_observed_model_still_knows_the_ranges_of_the_converted_one(lab):
+    torch.manual_seed(0)
+    model, images = SmallVGG(), [torch.rand(4, 3, 32, 32)]
+    observed = lab["observe_model"](model, lab["POWER_OF_TWO"], images)
+    quantized = lab["quantize_model"](model, lab["POWER_OF_TWO"], images)
+    for name, module in quantized.named_modules():
+        if hasattr(module, "scale") and hasattr(module, "weight"):
+            observer = observed.get_submodule(name).activation_post_process
+            reach = max(observer.max_val.item(), -observer.min_val.item())
+            assert module.scale == 2.0 ** -min(8, max(0, round(-math.log2(reach / 127.5))))
+
+
 # --- clipping ---
 
 
@@ -220,6 +260,24 @@ def test_the_range_of_least_error_cuts_off_an_outlier_at_few_bits(lab):
     assert high < 30 and lab["quantization_error"](values, low, high, 4) < widest
 
 
+def test_clipping_costs_what_the_text_says(lab):
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randn(512, generator=generator) + 0.5 for _ in range(200)]
+    batches[19][0] = 40.0
+    observed = torch.cat(batches)
+    widest, percentile = (observed.min().item(), observed.max().item()), lab["percentile_range"](observed)
+    errors = {(b, r): lab["quantization_error"](observed, *r, b) for b in (8, 4) for r in (widest, percentile)}
+    assert [round(errors[8, r], 4) for r in (widest, percentile)] == [0.0025, 0.0129]
+    assert round(errors[8, percentile] / errors[8, widest]) == 5
+    assert round(errors[4, widest], 2) == 0.67 and round(errors[4, widest] / errors[4, percentile]) == 23
+    assert round(lab["least_error_range"](observed, 8)[1], 1) == 34.8 and round(percentile[1], 2) == 3.86
+    cut_off = (observed - observed.clamp(*percentile)).square()
+    assert (int((cut_off > 0).sum()), len(observed)) == (102, 102_400)
+    assert round(cut_off.mean().item(), 4) == 0.0129 and round(100 * (cut_off.max() / cut_off.sum()).item()) == 99
+    steps = [(widest[1] - widest[0]) / (2**bits - 1) for bits in (8, 4)]
+    assert [round(steps[0], 2), round(steps[1], 1)] == [0.17, 2.9]
+
+
 # --- the text ---
 
 
@@ -233,6 +291,7 @@ def test_numbers_of_the_model_answers(lab):
     assert 295168 + 590080 == 885248 and round(100 * 885248 / 1470762) == 60 and round(100 * 262400 / 1470762) == 18
     assert round(-math.log2(1e-10)) == 33
     assert round(127 * math.sqrt(2)) == 180
+    assert round(-math.log2(1.41)) == 0 and round(-math.log2(1.42)) == -1
     scale = 0.41 / 127
     assert (round(scale, 5), round(-math.log2(scale), 2), round(0.41 * 256)) == (0.00323, 8.27, 105)
     assert round(5888 / 422.8, 1) == 13.9

@@ -62,6 +62,29 @@ def test_fusing_changes_nothing_but_the_layers(lab, number):
 
 
 @pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("training", [False, True])
+def test_fusing_for_training_leaves_the_mode_alone(lab, number, training):
+    model = network(lab, number).train(training)
+    model.fuse_model(is_qat=True)
+    assert model.training is training
+    assert all(block.training is training for stage in model.stages for block in stage)
+
+
+def test_two_functions_refuse_the_wrong_mode_and_the_others_do_not(lab):
+    with pytest.raises(AssertionError):
+        network(lab, 0).train().fuse_model()
+    model = network(lab, 0)
+    model.fuse_model(is_qat=True)  # in evaluation mode
+    with pytest.raises(AssertionError):
+        tq.prepare_qat(model, lab["custom_qconfig"](is_qat=True))
+    fused = network(lab, 0)
+    fused.fuse_model()
+    prepared = tq.prepare(fused.train(), lab["custom_qconfig"]())
+    shown(prepared)
+    assert tq.convert(prepared.train())(torch.rand(2, 3, 16, 16)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("number", [0, 1])
 def test_every_sum_is_observed_after_its_relu(lab, number):
     model = network(lab, number)
     model.fuse_model()
@@ -180,6 +203,37 @@ def test_pytorch_refuses_the_wrong_mode_or_says_nothing_and_leaves_norms(lab):
     assert outcomes["eval", True, False].endswith("3 norms left") and "Quantized" not in outcomes["eval", True, False]
 
 
+def test_any_scale_differs_from_the_custom_qconfig_in_its_scales_only(lab):
+    torch.manual_seed(0)
+    model, images = network(lab, 0), torch.rand(16, 3, 16, 16)
+    model.fuse_model()
+    ranges = []
+    for qconfig in (lab["any_scale_qconfig"](), lab["custom_qconfig"]()):
+        prepared = tq.prepare(model, qconfig)
+        with torch.no_grad():
+            for factor in (1.0, 0.5, 2.0):
+                prepared(factor * images)
+        ranges.append([one.max_val.item() for name, one in prepared.named_modules() if name.endswith("post_process")])
+    assert len(ranges[0]) > 9 and ranges[0] == ranges[1]
+
+
+def test_images_for_calibration_are_the_same_each_time(lab, monkeypatch):
+    from qlab_helpers.data import ImageSet
+
+    images = torch.randint(0, 256, (1500, 3, 4, 4), dtype=torch.uint8)
+    monkeypatch.setitem(lab, "fitting", ImageSet(images, torch.zeros(1500, dtype=torch.long), ("x",) * 10))
+    seen = []
+
+    class Network(nn.Linear):
+        def forward(self, images):
+            seen.append(images)
+            return images
+
+    for _ in range(2):
+        lab["show_calibration_images"](Network(1, 1))
+    assert len(seen) == 20 and all(map(torch.equal, seen[:10], seen[10:]))
+
+
 # --- training ---
 
 
@@ -241,5 +295,6 @@ def test_numbers_of_the_model_answers():
     assert (round(scale, 5), round(-math.log2(scale), 2), round(0.41 * 256)) == (0.00323, 8.27, 105)
     assert round(-math.log2(0.1 / 127)) == 10 and round(0.1 * 256) == 26
     assert round(-math.log2(1e-10)) == 33
+    assert round(100 * 0.99**9) == 91
     assert [round(92.72 - 92.37, 2), round(92.72 - 92.15, 2)] == [0.35, 0.57]
     assert [round(93.96 - 92.99, 2), round(93.96 - 93.97, 2)] == [0.97, -0.01]

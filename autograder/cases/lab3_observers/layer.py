@@ -50,6 +50,12 @@ def large_bias(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, in
     )
 
 
+def near_the_end(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """255 stands for 127, so that the sums are less than 128 below the largest int32, or far below zero."""
+    bias = torch.tensor([2**31 - 200, 2**31 - 129 - draw.integer(1, 60), -(2**31) + 500], dtype=torch.int32)
+    return torch.tensor([[255], [254]], dtype=torch.uint8), torch.tensor([[1], [1], [-1]], dtype=torch.int8), bias, 0
+
+
 LINEAR = ItemRecipe(
     "power_of_two_linear",
     outputs=(Rule("uint8 output", dtype="uint8"),),
@@ -89,6 +95,12 @@ LINEAR = ItemRecipe(
             ),
             tests="A shift of 0 leaves the sums as they are.",
             hint="x >> 0 is x; an amount of 0 is no reason to divide by it.",
+        ),
+        linear(
+            "near the end of int32",
+            near_the_end,
+            tests="Sums to which 128 cannot be added in int32: the results are 255, and 128 for the negative one.",
+            hint="Limit what was shifted to 127 first, then add 128.",
         ),
         linear(
             "rounds down",

@@ -83,6 +83,13 @@ def with_empty(made: tuple[tuple, list[torch.Tensor]], place: int) -> tuple[tupl
     return options, [*tensors[:place], torch.zeros(0, 5), *tensors[place:]]
 
 
+def with_nan(made: tuple[tuple, list[torch.Tensor]], place: int) -> tuple[tuple, list[torch.Tensor]]:
+    """One value of the tensor at ``place`` is not a number."""
+    options, tensors = made
+    tensors[place].view(-1)[4] = math.nan
+    return options, tensors
+
+
 def as_parameters(made: tuple[tuple, list[torch.Tensor]]) -> tuple[tuple, list[torch.Tensor]]:
     options, tensors = made
     return options, [tensor.requires_grad_() for tensor in tensors]
@@ -121,8 +128,28 @@ MIN_MAX = ItemRecipe(
         shown(
             "never observed",
             lambda draw: ((), []),
-            tests="Asked before any tensor was seen: scale 1.0 and zero point 0.",
+            tests="Asked before any tensor was seen: scale 1.0 and, of affine_qparams, zero point 0.",
             hint="The functions know what to do with a range from inf to -inf: leave it to them.",
+        ),
+        shown(
+            "not a number",
+            lambda draw: with_nan(batches(draw, [(-1, 3), (-4, 2), (-2, 6)]), 1),
+            tests="Of three tensors the second has a NaN: the range stays undefined, with scale 1.0 and zero point 0.",
+            hint="Python's min and max can lose a NaN; those of a tensor keep it, and math.isnan finds it.",
+        ),
+        shown(
+            "not a number, in the last tensor",
+            lambda draw: with_nan(batches(draw, [(-1, 3), (-4, 2)], UNSIGNED), 1),
+            tests="A NaN in the last tensor makes the range undefined.",
+            hint="Python's min and max can lose a NaN; those of a tensor keep it, and math.isnan finds it.",
+            visible=False,
+        ),
+        shown(
+            "not a number, symmetric",
+            lambda draw: with_nan(batches(draw, [(-1, 3), (-4, 2)], (*UNSIGNED, True)), 0),
+            tests="A NaN in the first tensor leaves the range undefined, whatever follows.",
+            hint="Once the range is NaN it stays so.",
+            visible=False,
         ),
         shown(
             "empty tensor among others",
@@ -209,8 +236,15 @@ MOVING_AVERAGE = ItemRecipe(
         shown(
             "never observed",
             lambda draw: ((), []),
-            tests="Asked before any tensor was seen: scale 1.0 and zero point 0.",
+            tests="Asked before any tensor was seen: scale 1.0 and, of affine_qparams, zero point 0.",
             hint="The functions know what to do with a range from inf to -inf.",
+        ),
+        shown(
+            "not a number",
+            lambda draw: with_nan(averaged(draw, [(-1, 3), (-4, 2), (-2, 6)], (*UNSIGNED, False, 0.5)), 1),
+            tests="Of three tensors the second has a NaN: the range stays undefined, with scale 1.0 and zero point 0.",
+            hint="NaN plus anything is NaN; only a range from inf to -inf has seen nothing.",
+            visible=False,
         ),
         shown(
             "empty tensor among others",

@@ -32,13 +32,16 @@ def near_a_border(draw: Draw, dtype: str, steps: float, factor: float) -> tuple:
     return dtype, [reaching(draw, border * steps * factor)], [], ()
 
 
-ONE = torch.tensor([1.0])
+def approximated(scales: list[float], limits: tuple = (), dtype: str = "qint8") -> tuple:
+    """``scale_approximate`` alone."""
+    return dtype, [], scales, limits
+
 
 POWER_OF_TWO = ItemRecipe(
     "PowerOfTwoObserver",
     outputs=(
         Rule("scale", dtype="float32", flat=True),
-        Rule("zero point", flat=True),
+        Rule("zero point", dtype="int64", flat=True),
         Rule("approximated scales"),
     ),
     uses=("symmetric_qparams",),
@@ -58,15 +61,33 @@ POWER_OF_TWO = ItemRecipe(
         ),
         shown(
             "nearest exponent",
-            lambda draw: ("qint8", [ONE], [0.3, 0.25, 0.36, 0.7, 0.012, 0.0079, 1.0], ()),
+            lambda draw: approximated([0.3, 0.25, 0.36, 0.7, 0.012, 0.0079, 1.0]),
             tests="scale_approximate rounds -log2(scale) to the nearest integer.",
             hint="0.36 lies nearer to 0.25, but its exponent, 1.47, lies nearer to 1: round the exponent.",
         ),
         shown(
             "small and large scales",
-            lambda draw: ("qint8", [ONE], [1e-10, 0.0001, 0.004, 1.3, 3.0, 1000.0], ()),
+            lambda draw: approximated([1e-10, 0.0001, 0.004, 1.3, 3.0, 1000.0]),
             tests="The exponent is at least 0 and at most 8: the results lie from 1/256 to 1.",
             hint="Clamp the exponent before you raise 2 to it.",
+        ),
+        shown(
+            "limit of 16",
+            lambda draw: approximated([1e-10, 0.0001, 0.004, 3.0], (16,)),
+            tests="With a max_shift_amount of 16 the results go down to 1/65536.",
+            hint="8 is only the default of max_shift_amount.",
+        ),
+        shown(
+            "no scales",
+            lambda draw: approximated([0.0, math.inf, math.nan, -0.5]),
+            tests="0, infinity, NaN and a negative number are no scales, and become 1.0.",
+            hint="Look at the scale before you take its logarithm; no comparison with NaN is true.",
+        ),
+        shown(
+            "weights, 127 steps",
+            lambda draw: near_a_border(draw, "qint8", WEIGHT_STEPS, 1.002),
+            tests="int8 weights whose scale is just above the border between two powers, with 127 steps on each side.",
+            hint="-128 is left out, whatever self.quant_min says: the integers go from -127 to 127.",
         ),
         shown(
             "nothing but zeros",
@@ -77,23 +98,20 @@ POWER_OF_TWO = ItemRecipe(
         shown(
             "never observed",
             lambda draw: ("qint8", [], [], ()),
-            tests="Asked before any tensor was seen: scale 1.0 and zero point 0.",
-            hint="The range is from inf to -inf then.",
+            tests="Weights, asked for before any was seen: scale 1.0 and, as always for weights, zero point 0.",
+            hint="The range is from inf to -inf then; the zero point depends on the type only.",
         ),
         shown(
             "undefined scales",
-            lambda draw: ("qint8", [ONE], [0.0, math.inf, math.nan, -0.25, -math.inf], ()),
+            lambda draw: approximated([0.0, math.inf, math.nan, -0.25, -math.inf]),
             tests="Scales that are no positive finite numbers become 1.0.",
             hint="Look at the scale before you take its logarithm; no comparison with NaN is true.",
             visible=False,
         ),
         shown(
             "another limit",
-            lambda draw: (
-                "quint8",
-                [ONE],
-                [2.0 ** -(draw.integer(6, 11) + 0.25), 0.5, 1e-9, 7.0],
-                (draw.integer(3, 5),),
+            lambda draw: approximated(
+                [2.0 ** -(draw.integer(6, 11) + 0.25), 0.5, 1e-9, 7.0], (draw.integer(3, 5),), "quint8"
             ),
             tests="The largest exponent is given to scale_approximate.",
             hint="8 is only the default of max_shift_amount.",

@@ -25,6 +25,11 @@ def between(draw: Draw, low: float, high: float, integers: tuple[int, int]) -> t
     return redraw(make, lambda made: is_telling(*made))
 
 
+def too_wide(draw: Draw) -> tuple[float, float]:
+    """A range of nearly twice the largest float: with one step only, no way of computing has a finite scale."""
+    return -1e308 - 1e305 * draw.integer(1, 500), 1e308 + 1e305 * draw.integer(1, 500)
+
+
 NEVER = (math.inf, -math.inf)
 
 AFFINE = ItemRecipe(
@@ -94,6 +99,13 @@ AFFINE = ItemRecipe(
             lambda draw: (math.nan, math.nan, *INT8),
             tests="A tensor with a NaN in it has a range of NaN: scale 1.0 and zero point 0.",
             hint="No comparison with NaN is true; math.isfinite and math.isnan know it.",
+            visible=False,
+        ),
+        CaseRecipe(
+            "too wide",
+            lambda draw: (*too_wide(draw), 0, 1),
+            tests="The ends are numbers, and the scale of one step between them is none: scale 1.0 and zero point 0.",
+            hint="Look at the scale, too: what comes out must be finite.",
             visible=False,
         ),
         CaseRecipe(
@@ -187,6 +199,13 @@ SYMMETRIC = ItemRecipe(
             lambda draw: (math.nan, math.nan, *UINT8),
             tests="A tensor with a NaN in it has a range of NaN: the scale is 1.0.",
             hint="No comparison with NaN is true; math.isfinite and math.isnan know it.",
+            visible=False,
+        ),
+        CaseRecipe(
+            "too wide",
+            lambda draw: (*too_wide(draw), 0, 1),
+            tests="The ends are numbers, and the scale of one step between them is none: scale 1.0.",
+            hint="Look at the scale, too: what comes out must be finite.",
             visible=False,
         ),
     ),

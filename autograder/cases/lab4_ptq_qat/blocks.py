@@ -59,6 +59,12 @@ def cases(same: tuple, projected: tuple, wider: tuple) -> tuple[CaseRecipe, ...]
             hint="tq.fuse_modules_qat takes the same groups as tq.fuse_modules.",
         ),
         CaseRecipe(
+            "mode left alone",
+            lambda draw: block(draw, same, "fused for training, evaluation mode"),
+            tests="fuse_model(is_qat=True) in evaluation mode: the block is still in evaluation mode afterwards.",
+            hint="fuse_model changes layers, not the mode: leave out eval() and train().",
+        ),
+        CaseRecipe(
             "observed",
             lambda draw: block(draw, projected, "observed"),
             tests="The range that an observer of the sum sees: from 0, since the ReLU belongs to the sum.",

@@ -38,13 +38,25 @@ NETWORK = ItemRecipe(
             "fused",
             lambda draw: network(draw, TWO, "fused"),
             tests="After fuse_model() in evaluation mode: stem and all blocks are fused, the logits are the same.",
-            hint="Each block has a method fuse_model of its own.",
+            hint="Each block, whatever its class, has a method fuse_model of its own.",
         ),
         CaseRecipe(
             "fused for training",
             lambda draw: network(draw, TWO, "fused for training"),
             tests="After fuse_model(is_qat=True) in training mode: the fused layers keep their norms.",
             hint="The stem needs tq.fuse_modules_qat, and each block has to be told.",
+        ),
+        CaseRecipe(
+            "one channel",
+            lambda draw: network(draw, ((4, 1, 1), (1, 1, 2)), "float"),
+            tests="A last stage of one channel: the linear layer is given features of shape (n, 1).",
+            hint="What the pooling gives has the shape (n, channels, 1, 1): flatten it from dimension 1 on.",
+        ),
+        CaseRecipe(
+            "mode left alone",
+            lambda draw: network(draw, ONE, "fused for training, evaluation mode"),
+            tests="fuse_model(is_qat=True) in evaluation mode: the network is still in evaluation mode afterwards.",
+            hint="fuse_model changes layers, not the mode: leave out eval() and train().",
         ),
         CaseRecipe(
             "in floats, larger images",

@@ -32,6 +32,11 @@ def near(draw: Draw, exponent: int, integers: tuple, sign: int = 1) -> tuple:
     return *integers, [reaching(draw, scale * steps / 2, sign)], [], ()
 
 
+def behind_relu(draw: Draw, exponent: int) -> tuple:
+    dtype, ends, tensors, scales, limits = near(draw, exponent, ACTIVATIONS)
+    return dtype, ends, [tensor.clamp(min=0) for tensor in tensors], scales, limits
+
+
 def near_a_border(draw: Draw, integers: tuple, factor: float) -> tuple:
     """A largest value whose scale lies ``factor`` beside the border between two powers of two."""
     border = 2.0 ** (-draw.integer(3, 6) - 0.5)
@@ -45,14 +50,15 @@ def moving(draw: Draw, integers: tuple) -> tuple:
 
 
 def approximated(scales: list[float], limits: tuple = ()) -> tuple:
-    return *WEIGHTS, [torch.tensor([1.0])], scales, limits
+    """``scale_approximate`` alone."""
+    return *WEIGHTS, [], scales, limits
 
 
 OBSERVER = ItemRecipe(
     "CusQuantObserver",
     outputs=(
         Rule("scale", dtype="float32", flat=True),
-        Rule("zero point", flat=True),
+        Rule("zero point", dtype="int64", flat=True),
         Rule("approximated scales"),
         Rule("fake-quantized tensor", rtol=1e-5, atol=1e-6),
     ),
@@ -95,6 +101,18 @@ OBSERVER = ItemRecipe(
             hint="Clamp the exponent before you raise 2 to it.",
         ),
         shown(
+            "limit of 16",
+            lambda draw: approximated([1e-10, 0.0001, 0.004, 3.0], (16,)),
+            tests="With a max_shift_amount of 16 the results go down to 1/65536.",
+            hint="8 is only the default of max_shift_amount.",
+        ),
+        shown(
+            "no scales",
+            lambda draw: approximated([0.0, math.inf, math.nan, -0.5]),
+            tests="0, infinity, NaN and a negative number are no scales, and become 1.0.",
+            hint="Look at the scale before you take its logarithm; no comparison with NaN is true.",
+        ),
+        shown(
             "nothing but zeros",
             lambda draw: (*ACTIVATIONS, [torch.zeros(2, 3)], [], ()),
             tests="Zeros have the scale 1.0; the zero point is 128, as of all activations.",
@@ -103,8 +121,8 @@ OBSERVER = ItemRecipe(
         shown(
             "never observed",
             lambda draw: (*WEIGHTS, [], [], ()),
-            tests="Asked before any tensor was seen: scale 1.0 and zero point 0.",
-            hint="The range is from inf to -inf then.",
+            tests="Weights, asked for before any was seen: scale 1.0 and, as always for weights, zero point 0.",
+            hint="The range is from inf to -inf then; the zero point depends on the integers only.",
         ),
         shown(
             "undefined scales",
@@ -133,6 +151,12 @@ OBSERVER = ItemRecipe(
             tests="The activation that is farthest from zero is negative.",
             hint="The range is symmetric for activations, too.",
             visible=False,
+        ),
+        shown(
+            "behind a ReLU",
+            lambda draw: behind_relu(draw, 4),
+            tests="Activations of which none is negative: the range is symmetric all the same.",
+            hint="The range from -a to a is 2a wide, whatever its other half holds.",
         ),
         shown(
             "moving range",

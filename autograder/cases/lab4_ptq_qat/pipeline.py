@@ -28,6 +28,7 @@ CALIBRATE = ItemRecipe(
         Rule("batches seen", kind="integer"),
         Rule("running means of the norms", rtol=1e-5, atol=1e-6),
         Rule("passes with gradients", kind="integer"),
+        Rule("mode afterwards", kind="text"),
     ),
     driver="show_batches",
     cases=(
@@ -52,8 +53,8 @@ CALIBRATE = ItemRecipe(
         CaseRecipe(
             "from training mode",
             lambda draw: shown(draw, 3, (2,), training=True),
-            tests="A model in training mode: its norms must not learn from the images.",
-            hint="Put the model into evaluation mode first.",
+            tests="A model in training mode: its norms must not learn, and it is in evaluation mode afterwards.",
+            hint="Put the model into evaluation mode first, and leave it there.",
         ),
         CaseRecipe(
             "one batch",
@@ -130,11 +131,11 @@ PTQ = ItemRecipe(
 QAT = ItemRecipe(
     "qat",
     outputs=(
-        # After a few steps of training the logits lie near 0.5; a difference in rounding grows a little with each step.
-        Rule("logits", rtol=1e-3, atol=0.03),
         Rule("layers", kind="text"),
         Rule("what fine_tune was given", kind="text"),
         Rule("the given model afterwards", kind="text"),
+        # After a few steps of training the logits lie near 0.5; a difference in rounding grows a little with each step.
+        Rule("logits", rtol=1e-3, atol=0.03),
     ),
     driver="quantize_while_training",
     cases=(

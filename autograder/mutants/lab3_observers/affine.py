@@ -2,6 +2,8 @@
 
 from autograder.bank import Bank, right, wrong
 
+USABLE = "0 < scale < math.inf"
+
 AFFINE = Bank(
     "affine_qparams",
     misconceptions=(
@@ -66,13 +68,13 @@ AFFINE = Bank(
         wrong(
             "zeros divide by zero",
             "Your function divides by zero for a range of zeros; return the scale 1.0 and the zero point 0 for it.",
-            ("(scale, qmin - round(low / scale)) if scale > 0 else (1.0, 0)", "scale, qmin - round(low / scale)"),
+            (f"(scale, qmin - round(low / scale)) if {USABLE} else (1.0, 0)", "scale, qmin - round(low / scale)"),
         ),
         wrong(
             "least scale",
             "Your function holds the scale above a least value; only a range of no width is special, and it gets 1.0.",
             (
-                "    return (scale, qmin - round(low / scale)) if scale > 0 else (1.0, 0)",
+                f"    return (scale, qmin - round(low / scale)) if {USABLE} else (1.0, 0)",
                 "    scale = max(scale, 2.0**-23)\n    return scale, qmin - round(low / scale)",
             ),
         ),
@@ -90,17 +92,24 @@ AFFINE = Bank(
             "infinite ranges not caught",
             "Your function computes with infinite ends and with NaN; return the scale 1.0 and zero point 0 for them.",
             ("    if not (math.isfinite(min_val) and math.isfinite(max_val)):\n        return 1.0, 0\n", ""),
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "NaN not caught",
             "Your function catches infinite ends, but not NaN; math.isfinite catches both.",
             ("not (math.isfinite(min_val) and math.isfinite(max_val))", "math.isinf(min_val) or math.isinf(max_val)"),
-            ("if scale > 0", "if scale != 0"),
+            (USABLE, "scale != 0"),
+        ),
+        wrong(
+            "infinite scale not caught",
+            "Your scale is infinite for a range that is too wide for a float; return the scale 1.0 and zero point 0.",
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "upper end not looked at",
             "Your function asks whether the lower end is finite, and not the upper one; look at both.",
             ("not (math.isfinite(min_val) and math.isfinite(max_val))", "not math.isfinite(min_val)"),
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "scale 0 for undefined ranges",
@@ -113,8 +122,8 @@ AFFINE = Bank(
             "Your function returns the zero point first; return the scale, then the zero point.",
             ("        return 1.0, 0\n", "        return 0, 1.0\n"),
             (
-                "(scale, qmin - round(low / scale)) if scale > 0 else (1.0, 0)",
-                "(qmin - round(low / scale), scale) if scale > 0 else (0, 1.0)",
+                f"(scale, qmin - round(low / scale)) if {USABLE} else (1.0, 0)",
+                f"(qmin - round(low / scale), scale) if {USABLE} else (0, 1.0)",
             ),
         ),
     ),
@@ -146,6 +155,8 @@ AFFINE = Bank(
                 if r_max < 0:
                     r_max = 0.0
                 step = (r_max - r_min) / (q_max - q_min)
+                if math.isinf(step):
+                    return 1.0, 0
                 return step, int(round(q_max - r_max / step))
             """,
         ),
@@ -156,10 +167,10 @@ AFFINE = Bank(
 
             def affine_qparams(min_val, max_val, qmin, qmax):
                 ends = np.array([min_val, max_val, 0.0])
-                width = np.ptp(ends) if np.isfinite(ends).all() else 0.0
-                if not width:
+                with np.errstate(all="ignore"):
+                    scale = np.ptp(ends) / (qmax - qmin)
+                if not np.isfinite(scale) or not scale:
                     return 1.0, 0
-                scale = width / (qmax - qmin)
                 return float(scale), int(np.clip(np.rint(qmin - ends.min() / scale), qmin, qmax))
             """,
         ),
@@ -185,13 +196,17 @@ AFFINE = Bank(
             def affine_qparams(min_val, max_val, qmin, qmax):
                 try:
                     ends = [Fraction(min_val), Fraction(max_val), Fraction(0)]
+                    scale = (max(ends) - min(ends)) / (qmax - qmin)
+                    as_float = float(scale)
                 except (OverflowError, ValueError):
                     return 1.0, 0
-                scale = (max(ends) - min(ends)) / (qmax - qmin)
                 if not scale:
                     return 1.0, 0
-                return float(scale), qmin + round(-min(ends) / scale)
+                return as_float, qmin + round(-min(ends) / scale)
             """,
         ),
     ),
+    equivalent={
+        "2: not (math.isfinite(min_val) and math.isfinite(max_val)) -> False": "the scale is 0, infinite or NaN then",
+    },
 )

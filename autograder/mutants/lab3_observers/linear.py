@@ -4,8 +4,9 @@ from autograder.bank import Bank, right, wrong
 
 CENTRED = "centred = (x_uint8.to(torch.int32) - 128).to(torch.int8)"
 SUMS = "sums = int8_linear(centred, w_int8, b_int32)"
-SHIFTED = "shifted = (sums.clamp(min=0) >> shift) + 128"
-ANSWER = "return shifted.clamp(max=255).to(torch.uint8)"
+SHIFTED = "shifted = (sums.clamp(min=0) >> shift).clamp(max=127)"
+ADDED = "shifted = (sums.clamp(min=0) >> shift) + 128"
+ANSWER = "return (shifted + 128).to(torch.uint8)"
 INT64 = "(centred.long().unsqueeze(1) * w_int8.long()).sum(dim=2)"
 
 LINEAR = Bank(
@@ -26,13 +27,13 @@ LINEAR = Bank(
         wrong(
             "zero point of the output forgotten",
             "Your function does not add 128 to its results; that is their zero point.",
-            ("(min=0) >> shift) + 128", "(min=0) >> shift)"),
+            (SHIFTED, "shifted = (sums.clamp(min=0) >> shift).clamp(max=255)"),
+            (ANSWER, "return shifted.to(torch.uint8)"),
         ),
         wrong(
             "no ReLU",
             "Your function has no ReLU: sums below zero must become 0, so that no result is below 128.",
-            (SHIFTED, "shifted = (sums >> shift) + 128"),
-            (ANSWER, "return shifted.clamp(0, 255).to(torch.uint8)"),
+            (SHIFTED, "shifted = (sums >> shift).clamp(-128, 127)"),
         ),
         wrong(
             "ReLU after the zero point",
@@ -43,17 +44,25 @@ LINEAR = Bank(
         wrong(
             "wraps around",
             "Your function converts results above 255 to uint8, which keeps their low eight bits; clamp them first.",
-            (ANSWER, "return shifted.to(torch.uint8)"),
+            (SHIFTED, "shifted = sums.clamp(min=0) >> shift"),
+        ),
+        wrong(
+            "128 added before the limit",
+            "Your function adds 128 before it limits the results, and near the end of int32 that wraps around; limit "
+            "them to 127, then add 128.",
+            (SHIFTED, ADDED),
+            (ANSWER, "return shifted.clamp(max=255).to(torch.uint8)"),
         ),
         wrong(
             "saturates at 127",
             "Your function clamps to the range of int8; the results are uint8, up to 255.",
-            ("clamp(max=255)", "clamp(max=127)"),
+            (SHIFTED, ADDED),
+            (ANSWER, "return shifted.clamp(max=127).to(torch.uint8)"),
         ),
         wrong(
-            "saturates before 128 is added",
-            "Your function clamps at 127 and above 128 has no room; clamp at 255 after 128 is added.",
-            (SHIFTED, "shifted = (sums >> shift).clamp(0, 126) + 128"),
+            "limit of 254",
+            "Your function limits its results to 254; uint8 goes up to 255, so limit to 127 before 128 is added.",
+            (".clamp(max=127)", ".clamp(max=126)"),
         ),
         wrong(
             "rounds to the nearest",
@@ -107,9 +116,14 @@ LINEAR = Bank(
             ("centred, w_int8, b_int32", "centred, w_int8.t().contiguous(), b_int32"),
         ),
         wrong(
+            "weight not transposed",
+            "Your function multiplies by the weight as it lies, (out, in); transpose it, or leave that to int8_linear.",
+            (SUMS, "sums = centred.to(torch.int32) @ w_int8.to(torch.int32) + b_int32"),
+        ),
+        wrong(
             "int32 result",
             "Your results are int32; the layer behind expects uint8.",
-            (".clamp(max=255).to(torch.uint8)", ".clamp(max=255)"),
+            (ANSWER, "return shifted + 128"),
         ),
     ),
     alternatives=(
@@ -149,7 +163,7 @@ LINEAR = Bank(
             def power_of_two_linear(x_uint8, w_int8, b_int32, shift):
                 acc = int8_linear((x_uint8.to(torch.int16) - 128).to(torch.int8), w_int8) + b_int32
                 acc = torch.div(torch.clamp_min(acc, 0), 2**shift, rounding_mode="floor")
-                return (acc + 128).clamp(128, 255).type(torch.uint8)
+                return acc.clamp(0, 127).type(torch.uint8) + 128
             """,
         ),
         right(
@@ -172,5 +186,6 @@ LINEAR = Bank(
         "2: .to(torch.int32) -> nothing": "what wraps in uint8 wraps back in int8",
         "2: int32 -> int8": "what wraps in int8 wraps back",
         "2: int32 -> int64": "both hold x - 128",
+        "5: + -> -": "in uint8, x + 128 and x - 128 are the same",
     },
 )

@@ -2,10 +2,10 @@
 
 from autograder.bank import Bank, right, wrong
 
-from .observing import ANSWER, CHOICE, OBSERVING
+from .observing import ANSWER, CHOICE, OBSERVING, TENSORS
 
-LOW = "self.min_val = min(self.min_val, x.min().item())"
-HIGH = "self.max_val = max(self.max_val, x.max().item())"
+LOW = "self.min_val = torch.tensor([self.min_val, x.min().item()]).min().item()"
+HIGH = "self.max_val = torch.tensor([self.max_val, x.max().item()]).max().item()"
 FIRST_LOW = "low = x.min().item()\n            self.min_val = low if self.min_val == math.inf else "
 FIRST_HIGH = "high = x.max().item()\n            self.max_val = high if self.max_val == -math.inf else "
 
@@ -13,6 +13,23 @@ MIN_MAX = Bank(
     "MinMaxObserver",
     misconceptions=(
         *OBSERVING,
+        wrong(
+            *TENSORS,
+            (LOW, "self.min_val = min(self.min_val, x.min())"),
+            (HIGH, "self.max_val = max(self.max_val, x.max())"),
+        ),
+        wrong(
+            "NaN passed over",
+            "Your observer passes over a NaN, since Python's min and max compare with it; once seen, it must stay.",
+            (LOW, "self.min_val = min(self.min_val, x.min().item())"),
+            (HIGH, "self.max_val = max(self.max_val, x.max().item())"),
+        ),
+        wrong(
+            "NaN forgotten",
+            "Your observer forgets a NaN when the next tensor comes, since Python's min and max lose it; it must stay.",
+            (LOW, "self.min_val = min(x.min().item(), self.min_val)"),
+            (HIGH, "self.max_val = max(x.max().item(), self.max_val)"),
+        ),
         wrong(
             "last tensor only",
             "Your observer forgets what it saw before; keep the smallest and the largest value of all tensors.",
@@ -51,8 +68,8 @@ MIN_MAX = Bank(
         wrong(
             "largest magnitude on both sides",
             "Your observer notes the largest magnitude for both ends; note the smallest and the largest value.",
-            (LOW, "self.min_val = min(self.min_val, -x.abs().max().item())"),
-            (HIGH, "self.max_val = max(self.max_val, x.abs().max().item())"),
+            (LOW, LOW.replace("x.min()", "-x.abs().max()")),
+            (HIGH, HIGH.replace("x.max()", "x.abs().max()")),
         ),
         wrong(
             "lower end forgotten",
@@ -130,11 +147,12 @@ MIN_MAX = Bank(
             """
             class MinMaxObserver:
                 def __init__(self, qmin=-128, qmax=127, symmetric=False):
-                    self.integers, self.seen = (qmin, qmax), [math.inf, -math.inf]
+                    self.integers, self.seen, self.broken = (qmin, qmax), [math.inf, -math.inf], False
                     self.choose = symmetric_qparams if symmetric else affine_qparams
 
                 def __call__(self, x):
                     for value in x.flatten().tolist():
+                        self.broken = self.broken or value != value
                         if value < self.seen[0]:
                             self.seen[0] = value
                         if value > self.seen[1]:
@@ -142,7 +160,8 @@ MIN_MAX = Bank(
                     return x
 
                 def calculate_qparams(self):
-                    return self.choose(*self.seen, *self.integers)
+                    ends = [math.nan, math.nan] if self.broken else self.seen
+                    return self.choose(*ends, *self.integers)
             """,
         ),
         right(
@@ -162,6 +181,8 @@ MIN_MAX = Bank(
 
                 def calculate_qparams(self):
                     low, high = min(self.lows, default=math.inf), max(self.highs, default=-math.inf)
+                    if any(math.isnan(one) for one in self.lows):
+                        low = high = math.nan
                     function = {True: symmetric_qparams, False: affine_qparams}[self.symmetric]
                     return function(min_val=low, max_val=high, qmin=self.qmin, qmax=self.qmax)
             """,
@@ -189,4 +210,8 @@ MIN_MAX = Bank(
             """,
         ),
     ),
+    equivalent={
+        "10: .item() -> nothing (2)": "torch.tensor takes a tensor of one value for a number",
+        "11: .item() -> nothing (2)": "torch.tensor takes a tensor of one value for a number",
+    },
 )

@@ -2,7 +2,7 @@
 
 from autograder.bank import Bank, right, wrong
 
-from .observing import OBSERVING
+from .observing import OBSERVING, TENSORS
 
 FIRST = """            if self.min_val == math.inf:
                 self.min_val, self.max_val = low, high
@@ -14,6 +14,17 @@ MOVING_AVERAGE = Bank(
     "MovingAverageMinMaxObserver",
     misconceptions=(
         *OBSERVING,
+        wrong(
+            *TENSORS,
+            ("low, high = x.min().item(), x.max().item()", "low, high = x.min(), x.max()"),
+            (LOW, LOW.replace("+=", "= self.min_val +")),
+            (HIGH, HIGH.replace("+=", "= self.max_val +")),
+        ),
+        wrong(
+            "NaN forgotten",
+            "Your observer takes a range of NaN for none and begins anew; only inf and -inf say that nothing was seen.",
+            ("if self.min_val == math.inf:", "if not math.isfinite(self.min_val):"),
+        ),
         wrong(
             "share of the old",
             "Your average gives the constant's share to what it was before; it is the share of the new tensor.",

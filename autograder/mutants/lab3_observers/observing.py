@@ -5,6 +5,11 @@ from autograder.bank import wrong
 CHOICE = "symmetric_qparams if self.symmetric else affine_qparams"
 ANSWER = "return qparams(self.min_val, self.max_val, self.qmin, self.qmax)"
 
+TENSORS = (
+    "tensors kept",
+    "Your min_val and max_val are tensors, and so is your zero point; they must be Python floats: use .item().",
+)
+
 OBSERVING = (
     wrong(
         "returns nothing",

@@ -111,7 +111,7 @@ POWER_OF_TWO = Bank(
         ),
         wrong(
             "activations as weights",
-            "Your activations use -127 to 127 and the zero point 0; quint8 is unsigned: 0 to 255, zero point 128.",
+            "Your activations have the zero point 0, as weights have it; quint8 is unsigned: 0 to 255, zero point 128.",
             (INTEGERS, "(-127, 127)"),
         ),
         wrong(
@@ -137,6 +137,16 @@ POWER_OF_TWO = Bank(
                 RANGE + "\n        low, high = self.min_val.item(), self.max_val.item()\n"
                 "        scale = (high - low) / (qmax - qmin) if 0 < high - low < math.inf else 1.0",
             ),
+        ),
+        wrong(
+            "affine parameters",
+            "Your scale and zero point are those of affine_qparams; take symmetric_qparams.",
+            ("symmetric_qparams(", "affine_qparams("),
+        ),
+        wrong(
+            "zero point in int32",
+            "Your zero point is a tensor of int32; PyTorch expects int64, which torch.tensor([0]) has by itself.",
+            ("torch.tensor([zero_point])", "torch.tensor([zero_point], dtype=torch.int32)"),
         ),
         wrong(
             "no tensors",

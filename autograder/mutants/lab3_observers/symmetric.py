@@ -2,6 +2,7 @@
 
 from autograder.bank import Bank, right, wrong
 
+USABLE = "0 < scale < math.inf"
 FINITE = "not (math.isfinite(min_val) and math.isfinite(max_val))"
 
 SYMMETRIC = Bank(
@@ -71,50 +72,57 @@ SYMMETRIC = Bank(
             "affine zero point",
             "Your zero point depends on the range; in a symmetric one it is always the middle of the integers.",
             (
-                "    return (scale if scale > 0 else 1.0), middle",
-                "    scale = scale if scale > 0 else 1.0\n    return scale, qmin - round(min(min_val, 0.0) / scale)",
+                f"    return (scale if {USABLE} else 1.0), middle",
+                f"    scale = scale if {USABLE} else 1.0\n    return scale, qmin - round(min(min_val, 0.0) / scale)",
             ),
         ),
         wrong(
             "zeros at scale 0",
             "Your scale is 0 for a range of zeros, and nothing can be divided by it; return 1.0.",
-            ("(scale if scale > 0 else 1.0)", "scale"),
+            (f"(scale if {USABLE} else 1.0)", "scale"),
         ),
         wrong(
             "zeros at a least scale",
             "Your function gives a range of zeros a tiny scale; it is undefined, and has the scale 1.0.",
-            ("(scale if scale > 0 else 1.0)", "max(scale, 2.0**-23)"),
+            (f"(scale if {USABLE} else 1.0)", "max(scale, 2.0**-23)"),
         ),
         wrong(
             "undefined at zero point 0",
             "Your function returns the zero point 0 for undefined ranges; here it is the middle even for them.",
             ("        return 1.0, middle\n", "        return 1.0, 0\n"),
             (
-                "    return (scale if scale > 0 else 1.0), middle",
-                "    return (scale, middle) if scale > 0 else (1.0, 0)",
+                f"    return (scale if {USABLE} else 1.0), middle",
+                f"    return (scale, middle) if {USABLE} else (1.0, 0)",
             ),
         ),
         wrong(
             "infinite ranges not caught",
             "Your scale is infinite or NaN for undefined ranges; return 1.0 for them.",
             (f"    if {FINITE}:\n        return 1.0, middle\n", ""),
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "NaN not caught",
             "Your function catches infinite ends, but not NaN; math.isfinite catches both.",
             (FINITE, "math.isinf(min_val) or math.isinf(max_val)"),
-            ("if scale > 0", "if scale != 0"),
+            (USABLE, "scale != 0"),
+        ),
+        wrong(
+            "infinite scale not caught",
+            "Your scale is infinite for a range that is too wide for a float; return 1.0.",
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "lower end not looked at",
             "Your function asks whether the upper end is finite, and not the lower one; look at both.",
             (FINITE, "not math.isfinite(max_val)"),
+            (USABLE, "scale > 0"),
         ),
         wrong(
             "swapped",
             "Your function returns the zero point first; return the scale, then the zero point.",
             ("        return 1.0, middle\n", "        return middle, 1.0\n"),
-            ("    return (scale if scale > 0 else 1.0), middle", "    return middle, (scale if scale > 0 else 1.0)"),
+            (f"    return (scale if {USABLE} else 1.0), middle", f"    return middle, (scale if {USABLE} else 1.0)"),
         ),
     ),
     alternatives=(
@@ -126,7 +134,8 @@ SYMMETRIC = Bank(
                 reach = max(-min_val, max_val)
                 if not all(map(math.isfinite, (min_val, max_val))) or reach == 0:
                     return 1.0, zero_point
-                return reach / ((qmax - qmin) / 2), zero_point
+                scale = reach / ((qmax - qmin) / 2)
+                return (scale if math.isfinite(scale) else 1.0), zero_point
             """,
         ),
         right(
@@ -146,9 +155,8 @@ SYMMETRIC = Bank(
             def symmetric_qparams(r_min, r_max, q_min, q_max):
                 middle = math.ceil((q_min + q_max) / 2)
                 reach = max(abs(r_min), abs(r_max)) if r_min == r_min and r_max == r_max else math.nan
-                if reach > 0 and reach < math.inf:
-                    return (reach - -reach) / (q_max - q_min), middle
-                return 1.0, middle
+                step = (reach - -reach) / (q_max - q_min)
+                return (step if step > 0 and step < math.inf else 1.0), middle
             """,
         ),
         right(
@@ -175,8 +183,12 @@ SYMMETRIC = Bank(
                 largest = max_val if max_val > -min_val else -min_val
                 if largest == 0:
                     return 1.0, zero_point
-                return 2.0 * largest / (count - 1), zero_point
+                scale = 2.0 * largest / (count - 1)
+                return (1.0 if math.isinf(scale) else scale), zero_point
             """,
         ),
     ),
+    equivalent={
+        "3: not (math.isfinite(min_val) and math.isfinite(max_val)) -> False": "the scale is 0, infinite or NaN then",
+    },
 )

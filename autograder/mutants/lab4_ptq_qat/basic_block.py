@@ -17,7 +17,7 @@ HEAD = """
 BASIC_BLOCK = Bank(
     "QuantizableBasicBlock",
     misconceptions=(
-        *shared(ANSWER, MAIN, "self.add_relu", GROUPS),
+        *shared(ANSWER, MAIN, "self.add_relu", "self.relu", GROUPS, GROUPS.replace('"bn2"', '"bn2", "relu"')),
         wrong(
             "fused ReLU used again",
             "Your block uses self.relu twice, but when it is fused with conv1 nothing is left of it for the sum.",

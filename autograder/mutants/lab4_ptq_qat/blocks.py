@@ -9,19 +9,30 @@ PROJECTION = """        if self.downsample is not None:
 """
 
 
-def shared(answer: str, main: str, add: str, groups: str) -> tuple[Implementation, ...]:
-    """``answer`` returns the sum of ``main``, by the FloatFunctional ``add``; ``groups`` is the line that fuses."""
+def shared(answer: str, main: str, add: str, relu: str, groups: str, twice: str) -> tuple[Implementation, ...]:
+    """``answer`` returns the sum of ``main``, by the FloatFunctional ``add``; ``relu`` is the block's last ReLU layer,
+    ``groups`` the line that fuses, and in ``twice`` that ReLU is in two groups."""
     return (
         wrong(
             "plus sign",
-            "Your block adds with a plus sign, which has no observer and does not work in int8; add with the "
-            "FloatFunctional.",
+            "No observer sees your sum: a plus sign has none, nor has a FloatFunctional made in forward; add with the "
+            "one that the constructor makes.",
             (answer, f"return torch.relu({main} + identity)"),
         ),
         wrong(
             "sum and ReLU apart",
             "Your sum and its ReLU are two operations, so that negative sums are observed; one method does both.",
             (answer, f"return torch.relu({add}.add({main}, identity))"),
+        ),
+        wrong(
+            "ReLU before the sum",
+            "Your block applies its last ReLU before the sum; it comes after it.",
+            (answer, f"return {add}.add({relu}({main}), identity)"),
+        ),
+        wrong(
+            "ReLU before the sum as well",
+            "Your block has a ReLU after the last norm, before the sum; the only one there is comes after the sum.",
+            (answer, f"return {add}.add_relu({relu}({main}), identity)"),
         ),
         wrong(
             "sum without ReLU",
@@ -48,6 +59,18 @@ def shared(answer: str, main: str, add: str, groups: str) -> tuple[Implementatio
             "Your fuse_model makes fused copies and drops them; say inplace=True.",
             (groups, groups.replace(", inplace=True", "")),
             ('[["0", "1"]], inplace=True', '[["0", "1"]]'),
+        ),
+        wrong(
+            "ReLU in two groups",
+            "PyTorch cannot fuse one of your groups: its ReLU is in another group already, or its layers do not follow "
+            "each other as convolution, norm, ReLU.",
+            (groups, twice),
+        ),
+        wrong(
+            "sets the mode",
+            "Your fuse_model puts the block into another mode; it changes layers only, the mode is the caller's "
+            "business.",
+            (CHOICE, f"{CHOICE}\n        self.train(is_qat)"),
         ),
         wrong(
             "projection not fused",

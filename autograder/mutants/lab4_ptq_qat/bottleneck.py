@@ -17,7 +17,7 @@ HEAD = """
 BOTTLENECK = Bank(
     "QuantizableBottleneck",
     misconceptions=(
-        *shared(ANSWER, MAIN, "self.skip_add_relu", GROUPS),
+        *shared(ANSWER, MAIN, "self.skip_add_relu", "self.relu2", GROUPS, GROUPS.replace('"bn3"', '"bn3", "relu2"')),
         wrong(
             "second convolution left out",
             "Your forward goes from the first convolution to the third; the 3x3 convolution is missing.",

@@ -51,6 +51,11 @@ CALIBRATE = Bank(
             ("model.eval()", "model.train()"),
         ),
         wrong(
+            "training mode at the end",
+            "Your function puts the model into training mode at its end; leave it in evaluation mode.",
+            (f"            {SHOW}\n", f"            {SHOW}\n    model.train()\n"),
+        ),
+        wrong(
             "gradients kept",
             "Your function keeps gradients of every pass, which costs memory for nothing; use torch.no_grad().",
             ("with torch.no_grad():", "if True:"),

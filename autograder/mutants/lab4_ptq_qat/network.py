@@ -57,6 +57,12 @@ NETWORK = Bank(
             ("self.pool(self.stages(x))", "self.stages(x)"),
         ),
         wrong(
+            "not flattened",
+            "Your forward gives the pooled features to the linear layer as (n, channels, 1, 1); flatten them after "
+            "pooling.",
+            ("torch.flatten(x, 1)", "x"),
+        ),
+        wrong(
             "ReLU of the stem not fused",
             "Your fuse_model leaves the stem's ReLU out; it belongs to the group.",
             ('["conv1", "bn1", "relu"]', '["conv1", "bn1"]'),
@@ -68,7 +74,8 @@ NETWORK = Bank(
         ),
         wrong(
             "blocks not fused",
-            "Your fuse_model fuses the stem only; each block has a method fuse_model of its own.",
+            "Your fuse_model fuses the stem only; ask every block in self.stages, whatever its class: it has a method "
+            "fuse_model of its own.",
             (LOOP, ""),
         ),
         wrong(
@@ -85,6 +92,17 @@ NETWORK = Bank(
             "blocks not told",
             "Your fuse_model does not tell the blocks that it is for training; pass is_qat on.",
             ("block.fuse_model(is_qat)", "block.fuse_model()"),
+        ),
+        wrong(
+            "sets the mode",
+            "Your fuse_model puts the network into another mode; it changes layers only, the mode is the caller's "
+            "business.",
+            (CHOICE, f"{CHOICE}\n        self.train(is_qat)"),
+        ),
+        wrong(
+            "stem always for inference",
+            "Your stem is always fused by tq.fuse_modules; with is_qat it is tq.fuse_modules_qat.",
+            (CHOICE, "fuse = tq.fuse_modules"),
         ),
         wrong(
             "always for training",
@@ -140,6 +158,20 @@ NETWORK = Bank(
             "blocks before the stem",
             (f"        {GROUP}\n", ""),
             (LOOP, LOOP + f"        {GROUP}\n"),
+        ),
+        right(
+            "forward of the network in floats",
+            HEAD
+            + """
+                def forward(self, images):
+                    return self.dequant(super().forward(self.quant(images)))
+
+                def fuse_model(self, is_qat=False):
+                    how = tq.fuse_modules_qat if is_qat else tq.fuse_modules
+                    how(self, [["conv1", "bn1", "relu"]], inplace=True)
+                    for block in [block for stage in self.stages for block in stage]:
+                        block.fuse_model(is_qat)
+            """,
         ),
         right(
             "averages in place of the pooling layer",

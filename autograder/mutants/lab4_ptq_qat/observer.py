@@ -84,6 +84,11 @@ OBSERVER = Bank(
             ("2 * reach", "reach"),
         ),
         wrong(
+            "over q_max",
+            "Your scale is a / q_max, which holds only for integers from -q_max to q_max; take 2a / (q_max - q_min).",
+            ("2 * reach / (self.quant_max - self.quant_min)", "reach / self.quant_max"),
+        ),
+        wrong(
             "integers of 8 bits always",
             "Your scale is always that of 8 bits; the integers go from self.quant_min to self.quant_max.",
             ("(self.quant_max - self.quant_min))", "(254 if self.dtype == torch.qint8 else 255))"),
@@ -127,6 +132,11 @@ OBSERVER = Bank(
             "no tensors",
             "Your calculate_qparams returns Python numbers; FakeQuantize and PyTorch expect tensors of one value.",
             (ANSWER, "return scale, zero_point"),
+        ),
+        wrong(
+            "zero point in int32",
+            "Your zero point is a tensor of int32; PyTorch expects int64, which torch.tensor([0]) has by itself.",
+            ("torch.tensor([zero_point])", "torch.tensor([zero_point], dtype=torch.int32)"),
         ),
         wrong(
             "tensors of no dimension in double",

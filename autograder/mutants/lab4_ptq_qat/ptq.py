@@ -36,6 +36,16 @@ PTQ = Bank(
             (FUSE, ""),
         ),
         wrong(
+            "fused for training",
+            "Your function fuses for training, which leaves the norms inside; for PTQ leave out is_qat.",
+            (FUSE, "    model.fuse_model(is_qat=True)\n"),
+        ),
+        wrong(
+            "prepared copy dropped",
+            "Your function drops what tq.prepare returns: that copy has the observers, the model itself has none.",
+            ("prepared = tq.prepare(model, qconfig)", "prepared = model\n    tq.prepare(model, qconfig)"),
+        ),
+        wrong(
             "nothing shown",
             "Your function shows no images, so that all scales of activations are 1.",
             (SHOW, ""),

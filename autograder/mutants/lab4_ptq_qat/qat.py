@@ -32,6 +32,17 @@ QAT = Bank(
             (COPY, "model = copy.deepcopy(model).eval()"),
         ),
         wrong(
+            "fused without is_qat",
+            "Your function calls fuse_model() in training mode, where PyTorch refuses to fold norms; QAT fuses with "
+            "is_qat=True.",
+            (FUSE, "model.fuse_model()"),
+        ),
+        wrong(
+            "prepared copy dropped",
+            "Your function drops what tq.prepare_qat returns: that copy rounds, the model itself does not.",
+            (PREPARE, "prepared = model\n    tq.prepare_qat(model, qconfig)"),
+        ),
+        wrong(
             "fused for inference",
             "Your function folds the norms into the weights before it trains; fuse with is_qat=True, in training mode.",
             (COPY, "model = copy.deepcopy(model).eval()"),
