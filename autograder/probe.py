@@ -37,18 +37,13 @@ from qlab_helpers.checking.drivers import apply
 MAX_DETAIL = 3000
 MAX_MESSAGE = 256 << 20
 DEAF_S = 0.7  # how long after its limit a call is given to hear the alarm
-<<<<<<< HEAD
 TICK_S = 0.1
 #: What a fork writes on its board: when its call began, how long it had waited for a core before, and the call's
 #: limits, without and with such waits. While the last is 0, no call runs.
 CALL = struct.Struct("<dddd")
 Board = mmap.mmap | bytearray
-=======
-LIMITS = struct.Struct("<dd")
-UNWATCHED = LIMITS.pack(0, 0)
 #: What a function raises that is given wrong arguments.
 LIKELY_ERRORS = (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
->>>>>>> work-text34
 
 
 def serve(connection: socket.socket, shell: InteractiveShell) -> None:
@@ -259,7 +254,12 @@ def _asking(
     return ask
 
 
-<<<<<<< HEAD
+def _as_raised(name: str, text: str) -> Exception:
+    """What the other side's function raised, "TypeError: ..." say: the type that it has in a notebook, too."""
+    kind = {one.__name__: one for one in LIKELY_ERRORS}.get(text.partition(":")[0], RuntimeError)
+    return kind(f"{name}: {text}")
+
+
 class _NamedTuples(Mapping):
     """The named tuples of a namespace by name, looked up only when one is asked for."""
 
@@ -277,20 +277,6 @@ class _NamedTuples(Mapping):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
-=======
-def _as_raised(name: str, text: str) -> Exception:
-    """What the other side's function raised, "TypeError: ..." say: the type that it has in a notebook, too."""
-    kind = {one.__name__: one for one in LIKELY_ERRORS}.get(text.partition(":")[0], RuntimeError)
-    return kind(f"{name}: {text}")
-
-
-def _named_tuples(namespace: dict[str, Any]) -> dict[str, type]:
-    return {
-        name: value
-        for name, value in list(namespace.items())
-        if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
-    }
->>>>>>> work-text34
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
