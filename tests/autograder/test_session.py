@@ -130,6 +130,19 @@ def double(x):
     assert box.value(output.chained["double"][0]).tolist() == [3.0, 3.0]
 
 
+def test_an_error_of_a_helper_computed_outside_has_the_type_that_it_has_inside(box):
+    def oracle(name: str, body: bytes) -> bytes:
+        return pack({"error": {"str": "TypeError: no number"}}, {})
+
+    source = """\
+def helper(x): raise TypeError("no number")
+def double(x): return helper(x)
+"""
+    output = box.run(source, probes=(box.question("double", uses=("helper",)),), oracle=oracle)
+    for outcome in (output.items["double"][0], output.chained["double"][0]):
+        assert outcome.outcome == "raised" and outcome.detail.splitlines()[-1].startswith("TypeError: ")
+
+
 # Time
 
 
