@@ -4,7 +4,7 @@ import numpy
 import pytest
 import torch
 from fast_pytorch_kmeans import KMeans
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qlab_helpers import clustering
@@ -116,8 +116,10 @@ def test_every_label_is_that_of_the_nearest_centroid(values, n_clusters):
 @given(values=samples, n_clusters=st.integers(1, 9))
 def test_no_cluster_is_empty_when_there_are_enough_distinct_values(values, n_clusters):
     x = torch.tensor(values)
+    distinct = x.unique().double()
+    assume(len(distinct) < 2 or distinct.diff().min() > 1e-12 * (distinct[-1] - distinct[0]))  # as means can tell apart
     labels = KMeans1d(n_clusters).fit_predict(x)
-    assert len(labels.unique()) == min(n_clusters, len(x.unique()))
+    assert len(labels.unique()) == min(n_clusters, len(distinct))
 
 
 @settings(deadline=None, max_examples=80)

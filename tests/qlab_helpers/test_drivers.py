@@ -48,9 +48,10 @@ def test_power_of_two_observer_is_asked_for_each_scale_with_the_limits_given():
         def scale_approximate(self, scale, limit=8):
             return scale * limit
 
-    state, _, scales = apply("observe_power_of_two", Observer, ("quint8", [torch.ones(1)], [0.5, 2], (3,)))
-    assert state == (torch.quint8, torch.per_tensor_symmetric, 1)
+    _, _, scales = apply("observe_power_of_two", Observer, ("quint8", [torch.ones(1)], [0.5, 2], (3,)))
     assert scales.tolist() == [1.5, 6.0]
+    state, _, scales = apply("observe_power_of_two", Observer, ("quint8", [torch.ones(1)], [], ()))
+    assert state == (torch.quint8, torch.per_tensor_symmetric, 1) and scales.numel() == 0
 
 
 def test_without_a_driver_a_function_is_called():

@@ -57,8 +57,8 @@ class Network(nn.Module):
     ("step", "layers"),
     [
         ("float", "conv Conv2d, bn BatchNorm2d, relu ReLU"),
-        ("fused", "conv ConvReLU2d"),
-        ("fused for training", "conv ConvBnReLU2d"),
+        ("fused", "conv ConvReLU2d; evaluation mode"),
+        ("fused for training", "conv ConvBnReLU2d; training mode"),
         ("converted", "conv QuantizedConvReLU2d"),
     ],
 )
@@ -102,9 +102,10 @@ def test_an_observer_is_asked_alone_and_inside_a_fake_quantization():
         def scale_approximate(self, scale, limit=2):
             return scale * limit
 
-    scale, zero_point, scales, rounded = observe_custom(Observer, "qint8", (-127, 127), [x], [1.0, 3.0], (5,))
-    assert (round(scale.item(), 6), zero_point.item(), scales.tolist()) == (0.01, 0, [5.0, 15.0])
+    scale, zero_point, _, rounded = observe_custom(Observer, "qint8", (-127, 127), [x], [], ())
+    assert (round(scale.item(), 6), zero_point.item()) == (0.01, 0)
     torch.testing.assert_close(rounded, x)
+    assert observe_custom(Observer, "qint8", (-127, 127), [x], [1.0, 3.0], (5,))[2].tolist() == [5.0, 15.0]
 
 
 def test_a_qconfig_is_told_in_words():
@@ -121,8 +122,9 @@ def test_calibration_is_watched(training):
         for images, _ in loader[:number]:
             model(images)
 
-    seen, passes, means, with_gradients = show_batches(calibrate, VALUES, batches, (2,), training)
+    seen, passes, means, with_gradients, mode = show_batches(calibrate, VALUES, batches, (2,), training)
     assert (seen.tolist(), passes, with_gradients) == ([0.0, 1.0], 2, 2)
+    assert mode == ("training mode" if training else "evaluation mode")
     unchanged = filled(Pipeline(), VALUES)
     same = torch.cat([unchanged.unit1.bn.running_mean, unchanged.unit2.bn.running_mean])
     assert torch.equal(means, same) is not training
@@ -153,7 +155,7 @@ def test_what_qat_trains_and_leaves_behind_is_told():
         return tq.convert(prepared.eval())
 
     batches = [torch.rand(3, 2, 6, 6, generator=torch.Generator().manual_seed(0))]
-    logits, _, trained, given = quantize_while_training(qat, VALUES, batches, False)
-    assert logits.shape == (3, 3)
+    layers, trained, given, logits = quantize_while_training(qat, VALUES, batches, False)
+    assert logits.shape == (3, 3) and "unit1.conv QuantizedConvReLU2d" in layers
     assert "unit1.conv ConvBnReLU2d" in trained and trained.endswith("7 roundings; training mode")
     assert given == f"{layers_of(Pipeline())}; evaluation mode"

@@ -103,9 +103,9 @@ def made() -> SimpleNamespace:
     return SimpleNamespace(case=case, item=item, record=record)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """Chromium, as it is on the machine or as Playwright brought it."""
+    """Chromium, as it is on the machine or as Playwright brought it. While it runs nothing else has an event loop."""
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
