@@ -165,6 +165,30 @@ class Jupyter:
 
 
 @pytest.fixture(scope="session")
+def start_chromium() -> Callable:
+    """A context manager: Chromium, as it is on the machine or as Playwright brought it; skips where there is none."""
+    return _start_chromium
+
+
+@contextlib.contextmanager
+def _start_chromium() -> Iterator:
+    from playwright.sync_api import Error, sync_playwright  # late: most tests need no browser
+
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        try:
+            running = playwright.chromium.launch(
+                executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            )
+        except Error as error:
+            if found:
+                raise
+            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
 def make_tiny_course() -> Callable[[Path], Course]:
     """Makes a course folder with one lab, not built: two functions (one uses the other), an answer, a written question.
 

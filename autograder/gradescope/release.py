@@ -6,14 +6,12 @@ from pathlib import Path
 
 from nbformat.v4 import writes_json
 
-from autograder.build import build
-from autograder.course import Course, CourseError
+from autograder.course import Course
 from autograder.demo import perfect_submission
 from autograder.gradescope.pack import Package, make_package
 from autograder.gradescope.rehearsal import Container
-from autograder.handout.release import STEPS, refuse
+from autograder.handout.release import refuse, require_proven
 from autograder.results import write_atomically
-from autograder.verify import verify
 
 
 def release_autograder(
@@ -31,13 +29,7 @@ def release_autograder(
     Raises ``CourseError``, and writes nothing, when the lab's generated files are old, a grader is not proven, or the
     unpacked zip does not give the solution all points and the released notebook none.
     """
-    course.lab(lab)
-    on_step(STEPS[0])
-    if changes := build(course, labs=[lab], check=True):
-        raise CourseError(f"{lab} is not released, {changes[0]}: run `qlab build` and commit the result")
-    on_step(STEPS[1])
-    problems = [problem for proof in verify(course, [lab], jobs=jobs) for problem in proof.problems]
-    refuse(lab, problems, f"run `qlab verify {lab}`")
+    require_proven(course, lab, jobs=jobs, on_step=on_step)
     on_step("the zip grades the solution and the released notebook")
     package = make_package(course, lab, visibility=visibility, index=index)
     refuse(lab, list(_rehearse(package, course, lab)), "run `qlab doctor`")

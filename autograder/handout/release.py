@@ -23,13 +23,7 @@ def release(
     Raises ``CourseError``, and writes nothing, when the lab's generated files are old, a grader is not proven,
     something secret is inside, or the solved notebook does not run from the zip in an empty environment.
     """
-    course.lab(lab)
-    on_step(STEPS[0])
-    if changes := build(course, labs=[lab], check=True):
-        raise CourseError(f"{lab} is not released, {changes[0]}: run `qlab build` and commit the result")
-    on_step(STEPS[1])
-    problems = [problem for proof in verify(course, [lab], jobs=jobs) for problem in proof.problems]
-    refuse(lab, problems, f"run `qlab verify {lab}`")
+    require_proven(course, lab, jobs=jobs, on_step=on_step)
     on_step(STEPS[2])
     bundle = make_bundle(course, lab)
     files = unpacked(bundle.files)
@@ -39,6 +33,17 @@ def release(
     rehearse(bundle, perfect_submission(course, lab), lab)
     write_atomically(out / bundle.name, bundle.content)
     return out / bundle.name
+
+
+def require_proven(course: Course, lab: str, *, jobs: int, on_step: Callable[[str], object]) -> None:
+    """The first two steps of every release. Raises ``CourseError``."""
+    course.lab(lab)
+    on_step(STEPS[0])
+    if changes := build(course, labs=[lab], check=True):
+        raise CourseError(f"{lab} is not released, {changes[0]}: run `qlab build` and commit the result")
+    on_step(STEPS[1])
+    problems = [problem for proof in verify(course, [lab], jobs=jobs) for problem in proof.problems]
+    refuse(lab, problems, f"run `qlab verify {lab}`")
 
 
 def _secret_in(course: Course, files: Mapping[str, bytes]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from autograder.build import build
 from autograder.classroom import Outcome, grade_and_publish
-from autograder.course import Limits, load_course
+from autograder.course import Course, Limits, load_course
 from autograder.demo import LAB, make_class
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
@@ -69,6 +71,14 @@ class Box:
 
 def _returned(item: str, raw: Sequence[RawOutcome]) -> bool:
     return all(one.outcome == "returned" for one in raw)
+
+
+@pytest.fixture(scope="module")
+def course(make_tiny_course: Callable[[Path], Course], tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """The tiny course, built, for all tests of a file."""
+    made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
+    build(made)
+    return made
 
 
 @pytest.fixture(scope="session")

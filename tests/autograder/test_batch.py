@@ -13,21 +13,13 @@ import pytest
 
 from autograder import bench, workplaces
 from autograder.batch import grade_class
-from autograder.build import build
-from autograder.course import Course, CourseError
+from autograder.course import CourseError
 from autograder.demo import perfect_submission
 from autograder.results import read_record
 from autograder.sandbox import Template
 from autograder.submissions import find_submissions
 
 LAB = "lab_tiny"
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    course = make_tiny_course(tmp_path_factory.mktemp("batch") / "tiny")
-    build(course)
-    return course
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.build import build
 from autograder.cli import printable
-from autograder.course import Course
 from autograder.demo import perfect_submission
 
 TINY = "lab_tiny"
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
-    build(made)
-    return made
 
 
 @pytest.fixture

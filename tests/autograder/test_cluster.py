@@ -15,21 +15,13 @@ import pytest
 
 from autograder.batch import grade_class
 from autograder.bench import Assignment, Bench, fingerprint
-from autograder.build import build
-from autograder.course import Course, CourseError
+from autograder.course import CourseError
 from autograder.demo import perfect_submission
 from autograder.materials import hash_lab
 
 LAB = "lab_tiny"
 STUDENTS = 9
 START_S = 240
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    course = make_tiny_course(tmp_path_factory.mktemp("cluster") / "tiny")
-    build(course)
-    return course
 
 
 @pytest.fixture(scope="module")

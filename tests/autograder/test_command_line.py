@@ -13,19 +13,10 @@ from rich.console import Console
 from rich.progress import Task
 
 from autograder import terminal
-from autograder.build import build
 from autograder.cli import cli
-from autograder.course import Course
 
 TINY = "lab_tiny"
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
-    build(made)
-    return made
 
 
 def examples_of(name: str) -> list[str]:

@@ -13,7 +13,6 @@ import jsonschema
 import pytest
 from nbformat.v4 import new_notebook, writes_json
 
-from autograder.build import build
 from autograder.course import Course, CourseError, Limits
 from autograder.demo import perfect_submission
 from autograder.gradescope import walls
@@ -54,13 +53,6 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """,
 )
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    made = make_tiny_course(tmp_path_factory.mktemp("gradescope") / "tiny")
-    build(made)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +254,7 @@ def test_command_proves_the_lab_and_tries_the_zip(qlab, course, tmp_path):
 
 
 def test_zip_that_does_not_give_the_solution_all_points_is_refused(course, tmp_path, monkeypatch):
-    monkeypatch.setattr("autograder.gradescope.release.verify", lambda *_, **__: [])
+    monkeypatch.setattr("autograder.handout.release.verify", lambda *_, **__: [])
     monkeypatch.setattr("autograder.gradescope.release.perfect_submission", lambda course, lab: new_notebook())
     with pytest.raises(CourseError, match="lab_tiny is not released: the solution is not graded: .*nothing of"):
         release_autograder(course, LAB, tmp_path / "staff")

@@ -73,13 +73,6 @@ def scores(course, lab, student):
 
 
 @pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory):
-    course = make_tiny_course(tmp_path_factory.mktemp("stock") / "tiny")
-    build(course)
-    return course
-
-
-@pytest.fixture(scope="module")
 def graded(course, tiny_environment):
     """Scores that stock nbgrader gives, by student and item."""
     notebooks = {student: submission(course, LAB, changes) for student, changes in SUBMISSIONS.items()}

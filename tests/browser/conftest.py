@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from autograder.build import build
 from autograder.course import Course, load_course
@@ -28,16 +28,11 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+def chromium(start_chromium) -> Iterator[Browser]:
     """Ends with this folder: while it runs, no other test could start an event loop."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium on PATH")
     expect.set_options(timeout=WAIT_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    with start_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

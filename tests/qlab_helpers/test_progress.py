@@ -1,7 +1,6 @@
 """The line at the top of a notebook has the points of each check as they come, and nothing of another session."""
 
 import sys
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import pytest
@@ -79,7 +78,7 @@ def test_each_check_says_the_points_so_far_below_its_cases(folder, shown):
     assert f'<p class="so-far">{LAB}: {BOTH}</p>' in result._repr_html_()
 
 
-def test_the_page_lists_each_question_has_no_script_and_closes_its_tags(folder, shown):
+def test_the_page_lists_each_question_has_no_script_and_closes_its_tags(folder, shown, left_open):
     progress(LAB, folder=folder)
     check(scale_of, folder=folder)
     page = shown.told[-1][1]
@@ -91,17 +90,7 @@ def test_the_page_lists_each_question_has_no_script_and_closes_its_tags(folder, 
         assert f'<th scope="row">{question}</th><td>{state}</td>' in page
     assert '<progress value="4" max="10" aria-label="Points so far">' in page
     assert "<script" not in page and "http" not in page
-    tags: list[str] = []
-
-    class Tags(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            tags.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert tags.pop() == tag
-
-    Tags().feed(page)
-    assert not tags
+    assert left_open(page) == []
 
 
 def test_the_frame_is_that_of_a_finished_lab_once_all_is_done(folder, shown):

@@ -1,6 +1,5 @@
 """Made-up records of a class, and pages as a parser sees them."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -104,17 +103,7 @@ def made() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator:
-    """Chromium, as it is on the machine or as Playwright brought it. While it runs nothing else has an event loop."""
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        try:
-            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except Error as error:
-            if found:
-                raise
-            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
+def browser(start_chromium) -> Iterator:
+    """While it runs nothing else has an event loop."""
+    with start_chromium() as running:
         yield running
-        running.close()

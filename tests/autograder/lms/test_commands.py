@@ -8,7 +8,6 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.build import build
 from autograder.course import Course
 from autograder.demo import perfect_submission
 
@@ -20,13 +19,6 @@ Student,ID,SIS User ID,SIS Login ID,Section,A tiny lab (4711)
 "Lee, Ann",34,s2,ann,Section 1,
 "Ek, Bo",56,s3,bo,Section 1,
 """
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
-    build(made)
-    return made
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.build import build
 from autograder.course import Course
 from autograder.demo import perfect_submission
 
@@ -51,13 +50,6 @@ Jane,Doe,3031,jane@example.edu,Student
 Ann,Lee,,ann@example.edu,Student
 Bo,Ek,3033,bo@example.edu,Student
 """
-
-
-@pytest.fixture(scope="module")
-def course(make_tiny_course, tmp_path_factory) -> Course:
-    made = make_tiny_course(tmp_path_factory.mktemp("course") / "tiny")
-    build(made)
-    return made
 
 
 @pytest.fixture
