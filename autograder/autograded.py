@@ -1,6 +1,7 @@
 """nbgrader's folders of a graded submission: what was handed in, and the autograded notebook with our scores."""
 
 import html
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +61,9 @@ def autograded_text(record: Record, notebook: NotebookNode) -> str:
         item = items.get(str(data.get("grade_id", "")).removeprefix("check_"))
         cell.execution_count = number
         cell.outputs = [_output(item, number)] if item is not None else []
-    return writes_json(graded) + "\n"  # not nbformat.writes: it validates again what was validated when it was read
+    # On one line, by the encoder in C. nbformat's writer indents in Python, copies first and validates once more what
+    # was validated when it was read: a tenth of the time that a submission takes on this side.
+    return json.dumps(graded, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def write_autograded(course: Course, record: Record, text: str) -> Path:

@@ -20,6 +20,9 @@ DEVICES = ("null", "zero", "random", "urandom")
 SCRATCH = ("/tmp", "/dev/shm")  # private to each submission
 SCRATCH_MIB = 64  # of each
 OPEN_FILES = 256
+INNER_NAMESPACES = (
+    ns.CLONE_NEWUSER | ns.CLONE_NEWNS | ns.CLONE_NEWPID | ns.CLONE_NEWIPC | ns.CLONE_NEWNET | ns.CLONE_NEWUTS
+)
 
 
 def enter_outer_box(visible: list[str], masked: list[str], *, new_root: str) -> dict[str, str]:
@@ -90,19 +93,14 @@ def become(user: int, *, visible: list[str], folder: str) -> dict[str, str]:
     }
 
 
-def enter_inner_box() -> None:
-    """Of one submission. The process is to fork now: the child begins the new pid namespace. Raises ``OSError``."""
-    uid, gid = os.getuid(), os.getgid()
-    flags = ns.CLONE_NEWUSER | ns.CLONE_NEWNS | ns.CLONE_NEWPID | ns.CLONE_NEWIPC | ns.CLONE_NEWNET
-    ns.unshare(flags | ns.CLONE_NEWUTS)
-    ns.map_user(inside=STUDENT, outside_uid=uid, outside_gid=gid)
+def enter_inner_box(visible: list[str], *, uid: int, gid: int) -> None:
+    """In the first process of a submission's namespaces: an unprivileged user, fresh and bounded /tmp and /dev/shm, a
+    /proc of this namespace only, and no user namespaces from here on.
 
-
-def make_private_folders(visible: list[str]) -> None:
-    """Fresh, bounded /tmp and /dev/shm, a /proc of this namespace only, and no user namespaces from here on.
-
-    What the new /tmp would hide of the Python environment is shown there again.
+    ``uid`` and ``gid`` are those of the process that forked this one. What the new /tmp would hide of the Python
+    environment is shown there again. Raises ``OSError``.
     """
+    ns.map_user(inside=STUDENT, outside_uid=uid, outside_gid=gid)
     for folder in SCRATCH:
         ns.mount_tmpfs(folder, size_mib=SCRATCH_MIB, mode="1777")
     for number, path in enumerate(_in_scratch(visible)):

@@ -12,10 +12,16 @@ Draws = Mapping[str, Mapping[str, int]]  # item -> case -> number of the variant
 
 def draw_cases(materials: Materials, student: str) -> Draws:
     """Every case of every item; a case without variants is the same for everyone."""
-    return {
-        name: {one.case.name: _draw(materials.secret, student, name, one.case.name, len(one.messages)) for one in cases}
-        for name, cases in materials.cases.items()
-    }
+
+    def draw() -> Draws:
+        return {
+            name: {
+                one.case.name: _draw(materials.secret, student, name, one.case.name, len(one.messages)) for one in cases
+            }
+            for name, cases in materials.cases.items()
+        }
+
+    return materials.remembered.recall(("draws", student), draw, size=lambda draws: 100 * sum(map(len, draws.values())))
 
 
 def draw_id(draws: Draws) -> str:

@@ -56,21 +56,25 @@ def make_shell() -> InteractiveShell:
         shell.register_magic_function(lambda line: None, "line", name)
     shell.showtraceback = lambda *_, **__: None  # nobody reads it: the exception itself is what we want
     shell.showsyntaxerror = lambda *_, **__: None
-    with_magics = shell.transform_cell
-    # What is Python already comes out as it went in, and to find that out by parsing takes a tenth of the time.
-    shell.transform_cell = lambda source: source if is_plain(shell, source) else with_magics(source)
+    for callbacks in shell.events.callbacks.values():
+        callbacks.clear()  # IPython's own, which tidy up what is shown; those that come are the student's
     return shell
 
 
-def is_plain(shell: InteractiveShell, source: str) -> bool:
-    """Python without magics, prompts or transformations of the student's own; one line may be a magic without "%"."""
-    if shell.input_transformers_post or source.count("\n") < 2 or source.startswith("In ["):
-        return False
+def plain_code(shell: InteractiveShell, source: str, name: str) -> types.CodeType | None:
+    """Python without magics, prompts, ``await`` or transformations of the student's own, compiled; None for all else.
+
+    IPython would run it just so, but for what it does around: finding out takes it as long as running most cells.
+    """
+    hooks = (shell.input_transformers_post, shell.ast_transformers, *shell.events.callbacks.values())
+    word = re.match(r"\s*\w*", source).group().strip()
+    magic = source.count("\n") < 2 and word in shell.magics_manager.magics["line"]  # one line needs no "%"
+    if any(hooks) or magic or source.startswith("In [") or "__future__" in source:
+        return None
     try:
-        ast.parse(source)
+        return compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 def cell_name(index: int) -> str:
@@ -83,16 +87,28 @@ def run_cell(
 ) -> BaseException | None:
     """Run a cell, and the definitions that it did not reach. Returns what it raised."""
     source = PLAIN_CELL.sub("", source, count=1)
-    shell.compile.get_code_name = lambda raw, transformed, number: cell_name(index)
+    source, name = source.rstrip("\n") + "\n", cell_name(index)
     try:
         with Stopwatch(limit_s, wall_s):
-            result = shell.run_cell(source.rstrip("\n") + "\n", store_history=False, silent=True)
-        error = result.error_before_exec or result.error_in_exec
+            error = _run(shell, source, name)
     except BaseException as raised:  # noqa: BLE001  (a student's cell may raise anything, anywhere)
         error = raised
     if error is not None:
         run_definitions(shell, source, index, limit_s=definitions_s, after_line=_reached(error, index))
     return error
+
+
+def _run(shell: InteractiveShell, source: str, name: str) -> BaseException | None:
+    """What it raised, where IPython says so; of plain code the exception comes out."""
+    shell.compile.get_code_name = lambda raw, transformed, number: name
+    code = plain_code(shell, source, name)
+    if code is None:
+        result = shell.run_cell(source, store_history=False, silent=True)
+        return result.error_before_exec or result.error_in_exec
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for tracebacks and inspect
+    with shell.builtin_trap:
+        exec(code, shell.user_ns)
+    return None
 
 
 def run_definitions(shell: InteractiveShell, source: str, index: int, *, limit_s: float, after_line: int = 0) -> None:

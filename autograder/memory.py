@@ -42,20 +42,34 @@ def used_mib(process: int | str) -> float:
         return 0.0  # it is gone
 
 
-def total_mib(*, more_than: float, shared: float) -> float:
-    """Memory of all processes in this /proc, at least. Exact when it is more than ``more_than``.
+def total_mib(process: int, *, more_than: float, shared: float) -> float:
+    """Memory of a process and all below it, at least. Exact when it is more than ``more_than``.
 
     ``shared`` is what each process had from the start. Counting what is shared exactly takes milliseconds a process,
     so it is done only when the quick sum is too high.
     """
-    processes = [name for name in os.listdir("/proc") if name.isdigit()]
-    quick = sum(max(used_mib(process) - shared, 0.0) for process in processes)
-    return quick if quick <= more_than else sum(_proportional_mib(process) for process in processes)
+    quick = {one: max(used_mib(one) - shared, 0.0) for one in _tree(process)}
+    total = sum(quick.values())
+    return total if total <= more_than else sum(_proportional_mib(one, otherwise) for one, otherwise in quick.items())
 
 
-def _proportional_mib(process: str) -> float:
+def _tree(process: int) -> list[int]:
+    """``process`` and its descendants. What was orphaned is below the first process of its namespace."""
+    children: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(name))
+    found = [process]
+    for one in found:
+        found += children.get(one, ())
+    return found
+
+
+def _proportional_mib(process: int, otherwise: float) -> float:
+    """``otherwise`` for a process that does not let others look (or has ended: then it is 0)."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss_Anon:"):
                 return int(line.split()[1]) / 1024
-    return 0.0
+    return otherwise

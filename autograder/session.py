@@ -9,9 +9,11 @@ solution's replies comes too late for them.
 
 Making a fork is most of what a question costs. So in a notebook that defines nothing twice, whose functions are at its
 end what they were at their checks, all questions are asked at the end and share a fork, and only an item whose answers
-are not all right is asked again in a fork of its own: what others broke does not count against it.
+are not all right is asked again at the beginning of a new one: what others broke does not count against it. One that is
+not written yet is not asked twice.
 """
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ MAX_RESTARTS = 25
 MAX_FAULTS = 1  # losses of the warm process that are made good
 BUDGET_USED = "the notebook's time was used up before this was tried"
 FAULT = "the sandbox failed twice"
+NOT_WRITTEN = re.compile(r"^cell \d+, line \d+: raise NotImplementedError.*\nNotImplementedError[^\n]*\Z", re.MULTILINE)
 
 
 def run_session(
@@ -181,7 +184,9 @@ class _Session:
             answers = self.answers.setdefault((probe.item, chained), [])
             while len(answers) < len(probe.calls) and not self._give_up(answers, probe):
                 child.close()
-                self._ask(child, probe, answers, chained)
+                self._ask(child, probe, answers, chained, keep=self.is_right is not None)
+                if any(answer.outcome not in ("returned", "raised") for answer in answers):
+                    child.close()  # something of it may still run
 
     def _share(self, child: Conversation, probe: Probe, chained: bool) -> None:
         """Ask in a fork that others have used, unless it is the first; forget the answers if they are not right."""
@@ -189,8 +194,8 @@ class _Session:
         alone = not child.fork and not answers
         if len(answers) < len(probe.calls) and not self._give_up(answers, probe):
             self._ask(child, probe, answers, chained, keep=True, hasty=not alone)
-        right = len(answers) == len(probe.calls) and self.is_right(probe.item, answers)
-        if not right and not alone:
+        final = len(answers) == len(probe.calls) and (_not_written(answers) or self.is_right(probe.item, answers))
+        if not final and not alone:
             answers.clear()
         self.settled.add((probe.item, chained))
 
@@ -226,7 +231,8 @@ class _Session:
             answer = replies.send(limit_s)
             assert answer is not None
             answers.append(answer)
-            enough = len(answers) == len(probe.calls) or (hasty and answer.outcome != "returned")
+            in_vain = hasty and answer.outcome != "returned" and not _not_written(answers)
+            enough = in_vain or len(answers) == len(probe.calls)
             if enough or self._give_up(answers, probe):
                 self.doing = None  # whatever happens now, all have been answered
             # It ends by itself after the last call, and when the fork has ended.
@@ -243,6 +249,14 @@ def _finish(replies: Generator) -> bool:
     except StopIteration:
         pass
     return False
+
+
+def _not_written(answers: Sequence[RawOutcome]) -> bool:
+    """No function, or the stub of the released notebook: nothing that others do makes a function look so."""
+    return all(
+        answer.outcome == "missing" or (answer.outcome == "raised" and NOT_WRITTEN.search(answer.detail))
+        for answer in answers
+    )
 
 
 def _rounds(probe: Probe) -> tuple[bool, ...]:

@@ -1,11 +1,8 @@
 """The warm process: imports torch once, shuts itself into a box, then forks a child for each submission.
 
 It is started by sandbox.py with one inherited socket and a clean environment. Commands come over that socket: "spawn"
-brings the end of a socket pair for the child, "kill" ends a child and tells how it ended. It never reads anything that
-a submission writes, and waits for none of them.
-
-Between it and a submission stands a guard: a process that made the submission's namespaces, waits for its end and
-watches its memory. The submission does not see it.
+brings the end of a socket pair for the child, "kill" ends a child and tells how it ended. In between it watches their
+memory. It never reads anything that a submission writes, and none of them sees it.
 """
 
 import contextlib
@@ -17,8 +14,9 @@ import signal
 import socket
 import sys
 import tempfile
-import time
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -29,9 +27,8 @@ from autograder.practice import practise
 
 CONTROL = 3  # descriptor of the control socket, and of the connection in a submission
 PARKED = 200  # descriptors while the others are put in order
-REPORT_S = 2.0  # what a guard may take to tell how its submission ended
+READY = "ready"
 WATCH_MS = 100
-OUT_OF_MEMORY = signal.SIGUSR1  # a guard that ended its submission for this ends itself by it
 
 
 def main() -> None:
@@ -86,10 +83,25 @@ def warm_up() -> InteractiveShell:
     return shell
 
 
+@dataclass
+class _Running:
+    """The process of a submission, which others may stand below; ``folder`` is removed at its end."""
+
+    process: int
+    folder: str = ""
+    out_of_memory: bool = False
+
+
 def _serve(control: socket.socket, options: dict[str, Any], shell: InteractiveShell) -> None:
-    children: dict[int, tuple[int, int]] = {}  # number -> (guard, process of the submission)
+    children: dict[int, _Running] = {}
     number = 0
+    shared = memory.used_mib("self")
+    waiting = select.poll()
+    waiting.register(control, select.POLLIN)
     while True:
+        while children and not waiting.poll(WATCH_MS):
+            if options["sandboxed"]:
+                _watch_memory(children.values(), options["limits"]["memory_mib"], shared)
         try:
             message, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
         except OSError:
@@ -100,99 +112,71 @@ def _serve(control: socket.socket, options: dict[str, Any], shell: InteractiveSh
         if command["do"] == "spawn":
             number += 1
             try:
-                children[number] = _spawn(descriptors[0], control, options, shell)
+                children[number] = _spawn(descriptors[0], options, shell)
                 answer: dict[str, Any] = {"child": number}
             except OSError as error:
                 answer = {"error": str(error)}
             for descriptor in descriptors:
                 os.close(descriptor)
         else:
-            answer = _end(*children.pop(command["child"]), sandboxed=options["sandboxed"])
+            answer = _end(children.pop(command["child"]), sandboxed=options["sandboxed"])
         try:
             wire.send(control, answer)
         except wire.WireError:
             _leave(children, options)
 
 
-def _leave(children: dict[int, tuple[int, int]], options: dict[str, Any]) -> None:
+def _watch_memory(children: Iterable[_Running], limit_mib: float, shared: float) -> None:
+    """End the submissions whose processes all together take too much."""
+    for child in children:
+        if not child.out_of_memory and memory.total_mib(child.process, more_than=limit_mib, shared=shared) > limit_mib:
+            child.out_of_memory = True
+            _kill(child.process, sandboxed=True)
+
+
+def _leave(children: dict[int, _Running], options: dict[str, Any]) -> None:
     """The grader is gone. As the first process of its namespace this one takes all others with it."""
-    for guard, running in children.values():
-        _kill(running, sandboxed=options["sandboxed"])
-        _kill(guard, sandboxed=True)
+    for child in children.values():
+        _kill(child.process, sandboxed=options["sandboxed"])
     os._exit(0)
 
 
-def _spawn(
-    descriptor: int, control: socket.socket, options: dict[str, Any], shell: InteractiveShell
-) -> tuple[int, int]:
-    """Fork the guard, which makes the namespaces and forks the process of the submission. Raises ``OSError``."""
+def _spawn(descriptor: int, options: dict[str, Any], shell: InteractiveShell) -> _Running:
+    """Fork the process of a submission, and wait until it is shut in. Raises ``OSError``."""
+    folder = "" if options["sandboxed"] else tempfile.mkdtemp(dir=options["folder"])
+    owner = {"uid": os.getuid(), "gid": os.getgid()}
     reading, writing = os.pipe()
-    guard = os.fork()
-    if guard == 0:
-        os.close(reading)
-        control.close()
-        try:
-            _be_guard(descriptor, options, shell, writing)
-        except BaseException as error:  # noqa: BLE001  (whatever it is, it is reported and this process ends)
-            with contextlib.suppress(OSError):
-                os.write(writing, f"{type(error).__name__}: {error}".encode())
-        os._exit(1)
-    os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
+        try:
+            process = ns.fork_into(boxes.INNER_NAMESPACES) if options["sandboxed"] else os.fork()
+            if process == 0:
+                _be_submission(descriptor, options, shell, writing, folder, owner)
+        finally:
+            os.close(writing)
         text = pipe.read().decode(errors="replace")
-    if not text.isdigit():
-        _kill(guard, sandboxed=True)
-        os.waitpid(guard, 0)
+    child = _Running(process, folder)
+    if text != READY:
+        _end(child, sandboxed=options["sandboxed"])
         raise OSError(f"the sandbox could not be made: {text or 'no reason given'}")
-    return guard, int(text)
-
-
-def _be_guard(descriptor: int, options: dict[str, Any], shell: InteractiveShell, writing: int) -> None:
-    """In the first fork; never returns."""
-    sandboxed = options["sandboxed"]
-    if sandboxed:
-        ns.prctl(ns.PR_SET_PDEATHSIG, signal.SIGKILL)
-        boxes.enter_inner_box()
-    else:
-        os.setsid()
-    folder = "" if sandboxed else tempfile.mkdtemp(dir=options["folder"])
-    running = os.fork()
-    if running == 0:
-        _be_submission(descriptor, options, shell, writing, folder)
-    os.close(descriptor)
-    os.close(writing)  # the child holds the other copy until it is ready
-    full = sandboxed and _wait(running, options["limits"]["memory_mib"])
-    _, status = os.waitpid(running, 0)
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
-    if full:
-        os.kill(os.getpid(), OUT_OF_MEMORY)
-    os._exit(min(255, 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)))
-
-
-def _wait(running: int, limit_mib: float) -> bool:
-    """Until it ends. True when it was ended here because all its processes together took too much memory."""
-    poller = select.poll()
-    poller.register(os.pidfd_open(running), select.POLLIN)
-    shared = memory.used_mib("self") or memory.used_mib(1)
-    while not poller.poll(WATCH_MS):
-        if memory.total_mib(more_than=limit_mib, shared=shared) > limit_mib:
-            os.kill(running, signal.SIGKILL)
-            return True
-    return False
+    return child
 
 
 def _be_submission(
-    descriptor: int, options: dict[str, Any], shell: InteractiveShell, writing: int, folder: str
-) -> None:
-    """In the innermost fork: private folders, limits, no privileges; then the submission. Never returns."""
+    descriptor: int,
+    options: dict[str, Any],
+    shell: InteractiveShell,
+    writing: int,
+    folder: str,
+    owner: dict[str, int],
+) -> NoReturn:
+    """In the fork: private folders, limits, no privileges; then the submission. Never returns."""
     try:
         sandboxed = options["sandboxed"]
-        own_id = os.readlink("/proc/self") if sandboxed else str(os.getpid())  # /proc is still the template's
         if sandboxed:
-            boxes.make_private_folders(options["visible"])
+            ns.prctl(ns.PR_SET_PDEATHSIG, signal.SIGKILL)
+            boxes.enter_inner_box(options["visible"], **owner)
         else:
-            os.setpgid(0, 0)
+            os.setsid()
             os.chdir(folder)
         # Only the connection stays open, as descriptor 3, and the pipe until this process is ready.
         os.dup2(writing, PARKED + 1)
@@ -207,9 +191,9 @@ def _be_submission(
         boxes.give_up_privileges(sandboxed=sandboxed)
         home = folder or "/tmp"
         os.environ.update(HOME=home, MPLCONFIGDIR=home, QLAB_FAST="1", QLAB_GRADING="1", MPLBACKEND="Agg")
-        os.write(PARKED + 1, own_id.encode())
+        os.write(PARKED + 1, READY.encode())
         os.close(PARKED + 1)
-    except BaseException as error:  # noqa: BLE001  (as above)
+    except BaseException as error:  # noqa: BLE001  (whatever it is, it is reported and this process ends)
         with contextlib.suppress(OSError):
             os.write(writing, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
@@ -219,22 +203,14 @@ def _be_submission(
         os._exit(0)
 
 
-def _end(guard: int, running: int, *, sandboxed: bool) -> dict[str, Any]:
+def _end(child: _Running, *, sandboxed: bool) -> dict[str, Any]:
     """Kill a submission with all it started; tells its exit status, 128 + signal if it was killed."""
-    _kill(running, sandboxed=sandboxed)
-    deadline = time.monotonic() + REPORT_S
-    pause_s = 0.0005
-    while not (ended := os.waitpid(guard, os.WNOHANG))[0]:
-        if time.monotonic() > deadline:
-            _kill(guard, sandboxed=True)
-            ended = os.waitpid(guard, 0)
-            break
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, 0.01)
-    with contextlib.suppress(ChildProcessError):  # an orphan, if its guard died first
-        os.waitpid(running, os.WNOHANG)
-    code = os.waitstatus_to_exitcode(ended[1])
-    return {"status": code, "out_of_memory": code == -OUT_OF_MEMORY}
+    _kill(child.process, sandboxed=sandboxed)
+    _, status = os.waitpid(child.process, 0)
+    if child.folder:
+        shutil.rmtree(child.folder, ignore_errors=True)
+    code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return {"status": code, "out_of_memory": child.out_of_memory}
 
 
 def _kill(process: int, *, sandboxed: bool) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
@@ -123,10 +124,31 @@ def test_what_is_python_already_is_left_as_it_is_as_ipython_would():
         "x?\ny",
     ]
     shell = InteractiveShell()
-    plain = [source + "\n" for source in [*code, *odd] if kernel.is_plain(shell, source + "\n")]
+    for callbacks in shell.events.callbacks.values():
+        callbacks.clear()
+    plain = [source + "\n" for source in [*code, *odd] if kernel.plain_code(shell, source + "\n", "<cell 1>")]
     assert len(plain) > 10
     assert [transformed(source) for source in plain] == plain
     assert [source for source in odd if source + "\n" in plain] == ["a = (7\n% 2)\n"]
+
+
+@pytest.mark.parametrize(
+    ("hook", "expected"),
+    [
+        ("get_ipython().input_transformers_post.append(lambda lines: [line.replace('1', '2') for line in lines])", 2),
+        ("get_ipython().events.register('pre_execute', lambda: get_ipython().user_ns.update(two=2))", 3),
+    ],
+)
+def test_what_a_notebook_asks_of_ipython_is_done_in_its_next_cells(box, hook, expected):
+    probe = box.question("result", kind="answer")
+    output = box.run("two = 0", hook, "result = 1 + two", probes=(probe,))
+    assert box.value(output.items["result"][0]) == expected
+
+
+def test_await_in_a_cell_is_waited_for(box):
+    source = "async def soon(): return 2\nresult = await soon()"
+    output = box.run(source, probes=(box.question("result", kind="answer"),))
+    assert box.value(output.items["result"][0]) == 2
 
 
 def test_a_magic_without_its_percent_sign_works_in_a_cell_of_one_line(box):
