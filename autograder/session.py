@@ -220,14 +220,14 @@ class _Session:
     ) -> None:
         """One fork in the sandbox: the calls not answered yet, until all are or the fork ends.
 
-        ``hasty``: the first that does not return ends it, since all will be asked again.
+        ``hasty``: the first that does not return, and soon, ends it, since all will be asked again.
         """
         self.doing = (probe.item, chained)
         replies = child.ask(probe, probe.calls[len(answers) :], chained=chained, keep=keep)
         waits = next(replies) is None
         while waits:
             late = any(answer.outcome == "timed out" for answer in answers)
-            limit_s = min(self.limits.case_s, HASTY_S) if late else self.limits.case_s
+            limit_s = min(self.limits.case_s, HASTY_S) if late or hasty else self.limits.case_s
             answer = replies.send(limit_s)
             assert answer is not None
             answers.append(answer)

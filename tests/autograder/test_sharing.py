@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from autograder.cells import defines_nothing_twice
+from autograder.conversation import Conversation
 from autograder.session import Cell, Probe, RawOutcome, run_session
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
 
@@ -83,6 +84,44 @@ def test_a_function_that_kills_the_notebook_costs_only_its_own_item(box, warm):
     output = Asked(warm, {}).run(source, question(box, "second"), question(box, "kills"), question(box, "tenth"))
     assert output.items["kills"][0].outcome == "crashed"
     assert output.items["second"][0].outcome == output.items["tenth"][0].outcome == "returned"
+
+
+@pytest.fixture
+def asked_items(monkeypatch) -> list[tuple[str, bool]]:
+    """Each question that is put to the sandbox, and whether a fork was made for it."""
+    asked, ask = [], Conversation.ask
+
+    def noted(self, probe, calls, **options):
+        asked.append((probe.item, not self.fork))
+        return ask(self, probe, calls, **options)
+
+    monkeypatch.setattr(Conversation, "ask", noted)
+    return asked
+
+
+def test_what_is_not_written_is_asked_once(box, warm, asked_items):
+    source = SPOILS + "\ndef stub(x):\n    # YOUR CODE HERE\n    raise NotImplementedError\n"
+    output = Asked(warm, {"second": torch.full((2,), 2.0)}).run(
+        source, question(box, "second"), question(box, "stub", 2), question(box, "nowhere", 2)
+    )
+    assert asked_items == [("second", True), ("stub", False), ("nowhere", False)]
+    assert [one.outcome for one in output.items["stub"]] == ["raised", "raised"]
+    assert [one.outcome for one in output.items["nowhere"]] == ["missing", "missing"]
+
+
+def test_an_error_that_torch_calls_not_implemented_is_asked_again_alone(box, warm, asked_items):
+    source = SPOILS + "\ndef refuses(x):\n    return torch.linalg.inv(x.to(torch.int8)[None, None])\n"
+    source += "\ndef odd(x):\n    text = 'raise NotImplementedError'\n    raise RuntimeError('NotImplementedError')\n"
+    probes = [question(box, name) for name in ("second", "refuses", "odd")]
+    Asked(warm, {"second": torch.full((2,), 2.0)}).run(source, *probes)
+    assert [item for item, _ in asked_items] == ["second", "refuses", "refuses", "odd", "odd"]
+
+
+def test_the_questions_after_a_wrong_one_share_the_fork_in_which_it_was_asked_again(box, warm, asked_items):
+    right = {"second": torch.full((2,), 2.0), "tenth": torch.ones(2) / 10, "wrong": torch.ones(2)}
+    probes = [question(box, name) for name in ("second", "wrong", "tenth")]
+    Asked(warm, right).run(SPOILS + "\ndef wrong(x): return -x", *probes)
+    assert asked_items == [("second", True), ("wrong", False), ("wrong", True), ("tenth", False)]
 
 
 def test_a_helper_that_is_missing_is_not_replaced_by_the_oracle_for_the_next_question(box, warm):
