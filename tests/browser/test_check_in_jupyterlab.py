@@ -65,7 +65,7 @@ def test_a_report_has_no_script_and_nothing_that_is_loaded(lab):
     for name, box in boxes(lab).items():
         assert box.locator("script, iframe, object, embed, link").count() == 0, name
         sources = [image.get_attribute("src") for image in box.locator("img").all()]
-        assert all(source.startswith("data:image/png") for source in sources), name
+        assert all(source.startswith("data:image/svg+xml") for source in sources), name
 
 
 def test_a_screen_reader_is_told_what_each_cell_of_the_table_belongs_to(lab):
