@@ -78,6 +78,8 @@ def diagnose(item: Item, seen: Sequence[Seen], agreements: Sequence[frozenset[st
 
 def agreement(item: Item, seen: Seen) -> frozenset[str]:
     """The misconceptions with which this one case comes out the same."""
+    if seen.outcome is not None and not seen.passed:
+        seen = replace(seen, outcome=replace(seen.outcome, result=readable(seen.outcome.result)))
     return frozenset(name for name in item.misconceptions if _matches(item, name, seen))
 
 
@@ -107,10 +109,12 @@ def stored_outcome(tree: Mapping[str, Any], tensors: Mapping[str, torch.Tensor])
 
 
 def alike(item: Item, one: Outcome, other: Outcome) -> bool:
-    """Do two outcomes show the same mistake? Values are compared as leniently as the rules compare with right ones."""
+    """Do two outcomes show the same mistake? Values are compared as leniently as the rules compare with right ones.
+
+    The second one's result is to be ``readable``.
+    """
     if one.raised or other.raised:
         return one.raised == other.raised
-    other = replace(other, result=readable(other.result))
     if item.judge == "codebook":
         return _same_codebook(item, one, other)
     if not _same_result(item.outputs, one.result, other.result):
