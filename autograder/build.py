@@ -6,9 +6,14 @@ The same course gives the same bytes every time, so ``build(course, check=True)`
 import json
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
+import torch
 
 from autograder.authoring import load_recipes, make_references
 from autograder.bank import load_bank
@@ -33,13 +38,14 @@ from qlab_helpers.checking.reference import Reference, load_reference, save_refe
 __all__ = ["BuildError", "Change", "build"]
 
 
-def build(course: Course, *, labs: Sequence[str] | None = None, check: bool = False) -> list[Change]:
+def build(course: Course, *, labs: Sequence[str] | None = None, check: bool = False, jobs: int = 1) -> list[Change]:
     """Make what ``labs`` generate (default: all) and return what was not up to date; ``check`` only looks.
 
-    Raises ``BuildError`` when a lab's source, cases and solution do not agree, before anything is written.
+    ``jobs`` labs at a time, each in a process of its own. Raises ``BuildError`` when a lab's source, cases and solution
+    do not agree, before anything is written.
     """
     names = [course.lab(name).name for name in labs or [lab.name for lab in course.labs]]
-    files = [file for name in names for file in _generate(course, name)]
+    files = [file for generated in _generate_all(course, names, jobs) for file in generated]
     _check_names_are_unique(course)
     files.append(_manifest(course, names))
     changes = []
@@ -53,6 +59,20 @@ def build(course: Course, *, labs: Sequence[str] | None = None, check: bool = Fa
     for name in () if check else names:
         write_source_notebook(course, name)
     return changes
+
+
+def _generate_all(course: Course, labs: Sequence[str], jobs: int) -> list[list[Generated]]:
+    jobs = min(jobs, len(labs))
+    if jobs < 2:
+        return [_generate(course, lab) for lab in labs]
+    # A fork would inherit torch's threads but not what they hold.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
+    try:  # the last labs first: they take longest
+        return list(pool.map(_generate, repeat(course), labs[::-1]))[::-1]
+    except BrokenProcessPool as error:
+        raise BuildError("a process that builds has ended, as for want of memory: build one lab at a time") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _generate(course: Course, lab: str) -> list[Generated]:

@@ -29,7 +29,7 @@ def build(labs: Sequence[str], only_check: bool, json_file: str | None) -> None:
     if not is_fresh(course):
         from autograder.build import build as build_course  # late: it takes seconds to import
 
-        changes = build_course(course, labs=labs or None, check=only_check)
+        changes = build_course(course, labs=labs or None, check=only_check, jobs=os.cpu_count() or 1)
         if not labs and not (only_check and changes):
             remember(course)
     if not tell({"up to date": not changes, "changes": [str(change) for change in changes]}, json_file):

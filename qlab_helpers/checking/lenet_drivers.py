@@ -4,9 +4,11 @@ A reference file holds tensors and single layers, no networks, so a case gives t
 LeNet. What comes back is told in plain values: the kinds of its layers, their scales and zero points, its outputs.
 """
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,10 +63,8 @@ def name_modules(function: Callable, settings: Sequence[tuple[str, float, int]],
     The network is converted without calibration (or left in fp32); ``settings`` then give some of its modules, by name,
     the scale and zero point that a calibration might have left.
     """
-    network = _small_lenet()
+    network = copy.deepcopy(_small_lenet(converted))
     with _quiet():
-        if converted:
-            network = _converted(network)
         for name, scale, zero_point in settings:
             _set_qparams(network.get_submodule(name), scale, zero_point)
         found = function(network)
@@ -101,16 +101,17 @@ def _lenet(layers: Sequence[nn.Module]) -> nn.Module:
     return network.train()  # as training leaves it
 
 
-def _small_lenet() -> nn.Module:
+@cache
+def _small_lenet(converted: bool) -> nn.Module:
+    """Made once: nobody looks at its weights, and to convert it takes ten times as long as to copy it."""
+    from qlab_helpers import quantization as tq
     from qlab_helpers.models.lenet import LeNet
 
-    return LeNet((2, 2, 3), 4, 3).eval()
-
-
-def _converted(network: nn.Module) -> nn.Module:
-    from qlab_helpers import quantization as tq
-
-    with _engine():
+    with torch.random.fork_rng(devices=()):  # so that the first call finds the same random numbers as the others
+        network = LeNet((2, 2, 3), 4, 3).eval()
+    if not converted:
+        return network
+    with _engine(), _quiet():
         torch.backends.quantized.engine = tq.default_backend()
         fused = tq.fuse_modules(network, network.fusible_groups())
         return tq.convert(tq.prepare(fused, tq.get_default_qconfig(tq.default_backend())))
