@@ -111,6 +111,27 @@ def double(x):
     assert outcomes == [True] * 5
 
 
+def test_threads_and_locks_work_in_a_submission(box):
+    """It begins by a bare clone, after which the C library must know its thread's number."""
+    source = """
+import os, threading
+def numbers(x):
+    found = [os.getpid(), threading.get_native_id()]
+    lock = threading.RLock()
+    with lock:
+        other = threading.Thread(target=lambda: found.append(lock.acquire(blocking=False)))
+        other.start()
+        other.join()
+    return found
+ids = [os.getpid(), os.getppid(), threading.get_native_id(), threading.active_count()]
+"""
+    output = box.run(source, probes=(box.question("ids", kind="answer"), box.question("numbers")))
+    assert box.value(output.items["ids"][0]) == [1, 0, 1, 1]
+    process, thread, taken = box.value(output.items["numbers"][0])
+    assert process == thread
+    assert taken is False
+
+
 def test_crash_of_a_submission_leaves_the_template_alive(box):
     generation = box.template.generation
     box.run("import os; os._exit(1)")
