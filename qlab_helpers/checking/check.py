@@ -74,7 +74,7 @@ def check(
 
     ``name`` says which graded function is meant, where it is not ``function.__name__``. ``device`` is where its
     arguments live, by default the GPU if there is one. Nothing that the function does or raises gets out, and a case
-    that takes longer than 5 seconds is stopped.
+    that takes longer than 5 seconds is stopped. ``folder`` has the cases: those of the course, if none is named.
     """
     name = name or getattr(function, "__name__", "")
     found, problem = _find(name, folder)
