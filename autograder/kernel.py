@@ -4,6 +4,8 @@ A cell that does not run to its end still contributes what it defines: losing a 
 it would cost marks for the wrong reason.
 """
 
+import __future__
+
 import ast
 import linecache
 import re
@@ -35,6 +37,8 @@ CONSTANTS = frozenset(
     )
     + ("int", "float", "str", "partial", "tensor", "array")
 )
+#: What ``from __future__ import ...`` of an earlier cell asks for in the later ones.
+FUTURE = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 SHELL_MAGICS = ("bash", "sh", "script", "system", "sx", "ruby", "perl", "js", "javascript", "html", "svg", "latex")
 IGNORED_MAGICS = ("matplotlib", "pip", "conda", "mamba", "uv", "cd", "load_ext", "pylab", "autoreload")
 #: Magics around a whole cell that change nothing of what it does.
@@ -72,7 +76,7 @@ def plain_code(shell: InteractiveShell, source: str, name: str) -> types.CodeTyp
     if any(hooks) or magic or source.startswith("In [") or "__future__" in source:
         return None
     try:
-        return compile(source, name, "exec", dont_inherit=True)
+        return compile(source, name, "exec", shell.compile.flags & FUTURE, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

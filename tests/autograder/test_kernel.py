@@ -145,6 +145,12 @@ def test_what_a_notebook_asks_of_ipython_is_done_in_its_next_cells(box, hook, ex
     assert box.value(output.items["result"][0]) == expected
 
 
+def test_what_a_cell_imports_from_the_future_holds_for_the_next_ones(box):
+    output = box.run("from __future__ import annotations", "def double(x: Unknown):\n    return 2 * x\n")
+    assert output.cells == ()
+    assert box.is_fine(output)
+
+
 def test_await_in_a_cell_is_waited_for(box):
     source = "async def soon(): return 2\nresult = await soon()"
     output = box.run(source, probes=(box.question("result", kind="answer"),))
