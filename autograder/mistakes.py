@@ -11,7 +11,7 @@ from autograder.course import Course
 from autograder.notebooks import BuildError
 from autograder.solution import named_tuples, repeatable, silent
 from qlab_helpers.checking.call import SEED, TimeUp, time_limit
-from qlab_helpers.checking.codec import Tensors, Tree, encode, rename_tensors
+from qlab_helpers.checking.codec import Tensors, Tree, encode, raw_bytes, rename_tensors
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import readable
 from qlab_helpers.checking.drivers import apply
@@ -100,11 +100,6 @@ def _stored(result: Any, observed: Mapping[str, Any], prefix: str, own: Tensors)
 def _known(tensor: torch.Tensor, tensors: Tensors) -> str | None:
     """The key under which an equal tensor is stored already: many mistakes leave the same."""
     for key, other in tensors.items():
-        if other.dtype == tensor.dtype and other.shape == tensor.shape and _bytes(other) == _bytes(tensor):
+        if other.dtype == tensor.dtype and other.shape == tensor.shape and raw_bytes(other) == raw_bytes(tensor):
             return key
     return None
-
-
-def _bytes(tensor: torch.Tensor) -> bytes:
-    """To the bit, NaN included."""
-    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -92,20 +92,25 @@ def pack(tree: Tree, tensors: Mapping[str, torch.Tensor]) -> bytes:
 
 
 def _tensor_file(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """What ``safetensors.torch.save`` gives, four times as fast: its checks took a quarter of the time of a small call.
+    """A file of safetensors. Its own ``save`` takes four times as long: a quarter of the time of a small call.
 
     The tensors are those of ``encode``: dense, contiguous, on the CPU.
     """
     header, parts, end = {}, [], 0
     for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):  # so that each lies aligned
         tensor = tensors[name]
-        part = tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
+        part = raw_bytes(tensor)
         begin, end = end, end + len(part)
         header[name] = {"dtype": DTYPE_NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": (begin, end)}
         parts.append(part)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + b"".join(parts)
+
+
+def raw_bytes(tensor: torch.Tensor) -> bytes:
+    """The numbers of a tensor on the CPU as they lie in memory: to the bit, NaN included."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def unpack(message: bytes) -> tuple[Tree, Tensors]:
