@@ -21,6 +21,8 @@ from autograder.pages import Pages, make_pages
 from autograder.results import Record
 from autograder.submissions import Found, UnreadableNotebook
 
+GARBAGE = (20_000, 20, 20)  # looked for so seldom, once a few submissions
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -67,14 +69,17 @@ class Bench:
             )
             self.template, self._opened = made, opened.pop_all()
         # All that has been imported and read stays: looking it through for garbage, again and again, would take nearly
-        # half of this process's time.
+        # half of this process's time; and what is remembered, a sixth.
+        self._garbage = gc.get_threshold()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        gc.set_threshold(*self._garbage)
         gc.unfreeze()
         self._opened.__exit__(kind, error, trace)
 

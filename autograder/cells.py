@@ -92,7 +92,7 @@ def leaves_function(source: str) -> bool:
 
 def normalise(source: str) -> str:
     """Sources that differ in blank lines and trailing spaces only are the same."""
-    return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
+    return "\n".join(filter(None, map(str.rstrip, source.splitlines())))
 
 
 def _parse(source: str) -> ast.Module | None:

@@ -16,7 +16,7 @@ class Limits:
     """What one submission may use."""
 
     cell_s: float = 30.0
-    case_s: float = 5.0
+    case_s: float = 3.0
     notebook_s: float = 120.0
     memory_mib: int = 4096
     output_mib: int = 64

@@ -22,7 +22,7 @@ from autograder.judging import judge_case, seen
 from autograder.materials import Materials, StoredCase
 from autograder.opening import Opened, open_submission
 from autograder.oracle import Oracle
-from autograder.plan import plan_cells, source_of
+from autograder.plan import plan_cells, sources_of
 from autograder.regrade import kept_items
 from autograder.remembered import digest
 from autograder.repair import Repaired
@@ -74,7 +74,8 @@ def grade_opened(opened: Opened, *, materials: Materials, template: Template, ea
         judge = _Judge(materials, draws)
         output = _run(plan, asked, judge, template)
         cells = tuple(replace(cell, message=clean(cell.message)) for cell in output.cells)
-        new = {name: _item_result(name, opened, judge, plan, output) for name in asked}
+        sources = sources_of(opened.repaired.notebook, asked)
+        new = {name: _item_result(name, sources[name], judge, plan, output) for name in asked}
         found = {**kept, **{name: replace(item, question_hash=hashes[name]) for name, item in new.items()}}
     else:
         cells, found = earlier.cells, kept  # the cells that would run are the same, so they end as they did
@@ -193,9 +194,11 @@ def _probe(materials: Materials, name: str, draws: Draws) -> Probe:
     return Probe(name, item.kind, item.parameters, calls, item.uses, item.driver)
 
 
-def _item_result(name: str, opened: Opened, judge: _Judge, plan: Sequence[Cell], output: SessionOutput) -> ItemResult:
+def _item_result(name: str, source: str, judge: _Judge, plan: Sequence[Cell], output: SessionOutput) -> ItemResult:
     item = judge.materials.items[name]
-    raw = output.items.get(name, ())
+    raw, own = output.items.get(name, ()), output.chained.get(name, ())
+    if own and judge.is_right(name, own):
+        raw = own  # as in the notebook, where it is right
     cases = judge.cases(name, raw)
     diagnosis = _diagnose(name, judge, raw, cases)
     cases = tuple(_explain_missing(case, name, plan, output) for case in cases)
@@ -205,8 +208,8 @@ def _item_result(name: str, opened: Opened, judge: _Judge, plan: Sequence[Cell],
         score=score(item.points, [(case.weight, case.outcome == "passed") for case in cases]),
         max_score=item.points,
         cases=cases,
-        source=source_of(opened.repaired.notebook, name),
-        chained=_chained(item, cases, judge.cases(name, output.chained.get(name, ()))),
+        source=source,
+        chained=_chained(item, cases, judge.cases(name, own)),
         misconception=diagnosis.name if diagnosis else "",
         diagnosis=diagnosis.sentence if diagnosis else "",
     )

@@ -1,5 +1,7 @@
 """What the sandbox is to do with each cell of a repaired notebook, and where a function of it stands."""
 
+from collections.abc import Iterable
+
 from nbformat import NotebookNode
 
 from autograder.cells import analyse, definition
@@ -25,15 +27,17 @@ def plan_cells(repaired: Repaired) -> tuple[Cell, ...]:
     )
 
 
-def source_of(notebook: NotebookNode, item: str) -> str:
-    """The student's code of a function or answer, as it stood last before its check; "" if there is none."""
-    found = ""
+def sources_of(notebook: NotebookNode, items: Iterable[str]) -> dict[str, str]:
+    """The student's code of each function or answer, as it stood last before its check; "" if there is none."""
+    found = dict.fromkeys(items, "")
+    wanted = set(found)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            if _checked_item(cell) == item and found:
-                break
-            found = definition(cell.source, item) or found
-    return found if len(found) <= MAX_SHOWN else found[:MAX_SHOWN] + "\n..."
+            if found.get(checked := _checked_item(cell)):
+                wanted.discard(checked)
+            for item in analyse(cell.source).defines & wanted:
+                found[item] = definition(cell.source, item) or found[item]
+    return {item: text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "\n..." for item, text in found.items()}
 
 
 def _mode(cell: NotebookNode, items: set[str], kind: str) -> tuple[str, str]:

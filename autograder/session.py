@@ -11,6 +11,9 @@ Making a fork is most of what a question costs. So in a notebook that defines no
 end what they were at their checks, all questions are asked at the end and share a fork, and only an item whose answers
 are not all right is asked again at the beginning of a new one: what others broke does not count against it. One that is
 not written yet is not asked twice.
+
+What is right with the student's own helpers, as in their notebook, is right. Only else is it asked with the solution's
+in their place, so that one early mistake does not cost every later question.
 """
 
 import re
@@ -27,6 +30,7 @@ from autograder.sandbox import Child, Ending, Template, TemplateDied
 __all__ = ["BUDGET_USED", "Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
 
 HASTY_S = 1.0  # limit of a call whose function has run out of time before, and of definitions alone
+SHARED_S = 0.5  # limit of a call in a fork that others have used; what takes longer is asked again
 CELLS_SHARE = 0.75  # of the budget; the rest is for the questions
 LAST_S = 5.0  # after the budget, for the definitions in cells not run yet
 MAX_TIMEOUTS = 3  # of one item; its other cases are not tried
@@ -110,7 +114,6 @@ class _Session:
         rest = [*due, *(name for name in self.probes if name not in due)]
         while rest := self._questions(child, rest):
             self._question(child, self.probes[rest[0]])  # they use each other: one has to be the first
-        child.close()
 
     def blame(self, lost: Lost, ending: Ending) -> None:
         """Note what was lost, so that the next process gets past it."""
@@ -187,6 +190,9 @@ class _Session:
                 self._ask(child, probe, answers, chained, keep=self.is_right is not None)
                 if any(answer.outcome not in ("returned", "raised") for answer in answers):
                     child.close()  # something of it may still run
+            if chained and self.is_right is not None and self.is_right(probe.item, answers):
+                self.answers[probe.item, False] = list(answers)
+                return
 
     def _share(self, child: Conversation, probe: Probe, chained: bool) -> None:
         """Ask in a fork that others have used, unless it is the first; forget the answers if they are not right."""
@@ -227,7 +233,7 @@ class _Session:
         waits = next(replies) is None
         while waits:
             late = any(answer.outcome == "timed out" for answer in answers)
-            limit_s = min(self.limits.case_s, HASTY_S) if late or hasty else self.limits.case_s
+            limit_s = min(self.limits.case_s, SHARED_S if hasty else HASTY_S if late else self.limits.case_s)
             answer = replies.send(limit_s)
             assert answer is not None
             answers.append(answer)
@@ -260,5 +266,5 @@ def _not_written(answers: Sequence[RawOutcome]) -> bool:
 
 
 def _rounds(probe: Probe) -> tuple[bool, ...]:
-    """Chained or not: with the student's own helpers only where there are any."""
-    return (False, True) if probe.uses else (False,)
+    """Chained, then not: what is right with the student's own helpers need not be asked with others."""
+    return (True, False) if probe.uses else (False,)

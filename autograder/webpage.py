@@ -40,6 +40,8 @@ def render(template: str, *, styles: tuple[str, ...] = (), script: str = "", **c
 
 def visible(text: str) -> str:
     """``text`` with what cannot be seen written out: an escape character becomes <U+001B>."""
+    if text.isascii() and text.isprintable():  # most of a page is: names, numbers, sentences
+        return text
     return UNSEEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text.replace("\r\n", "\n"))
 
 

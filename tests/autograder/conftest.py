@@ -24,7 +24,7 @@ class Box:
     def __init__(self, template: Template, *, shared: bool = False) -> None:
         self.template = template
         self.limits = template.limits
-        self.shared = shared  # questions share a fork, and what returns is taken for right
+        self.shared = shared  # questions share a fork
 
     def call(self, *arguments: object, name: str = "case", observe: tuple[str, ...] = ()) -> Call:
         return Call(name, pack(*encode(arguments)), observe)
@@ -40,8 +40,12 @@ class Box:
         oracle: Callable[[str, bytes], bytes] = lambda name, body: b"",
         template: Template | None = None,
         limits: Limits | None = None,
+        right: bool = True,
     ) -> SessionOutput:
-        """Run the cells ``sources``; ``checks`` names the item asked after a cell, by the cell's number."""
+        """Run the cells ``sources``; ``checks`` names the item asked after a cell, by the cell's number.
+
+        Questions that share a fork: what returns is right, or nothing is.
+        """
         cells = [Cell(index, source, probe=(checks or {}).get(index, "")) for index, source in enumerate(sources)]
         asked = {probe.item: probe for probe in probes or (self.question("double"),)}
         return run_session(
@@ -50,7 +54,7 @@ class Box:
             asked,
             limits=limits or self.limits,
             oracle=oracle,
-            is_right=_returned if self.shared else None,
+            is_right=(_returned if right else _wrong) if self.shared else None,
         )
 
     def value(self, outcome: RawOutcome) -> object:
@@ -71,6 +75,10 @@ class Box:
 
 def _returned(item: str, raw: Sequence[RawOutcome]) -> bool:
     return all(one.outcome == "returned" for one in raw)
+
+
+def _wrong(item: str, raw: Sequence[RawOutcome]) -> bool:
+    return False
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from autograder.archives import BadArchive, list_members, read_member
 from autograder.course import load_course
 from autograder.demo import perfect_submission
 from autograder.opening import open_submission
-from autograder.plan import plan_cells, source_of
+from autograder.plan import plan_cells, sources_of
 from autograder.repair import Repaired, repair
 from autograder.scripts import read_script
 from autograder.submissions import Found, UnreadableNotebook, find_submissions
@@ -190,7 +190,7 @@ def test_any_mangled_notebook_is_whole_again_and_repaired_only_once(notebook):
     again = repair(repaired.notebook, RELEASE)
     check_repaired(again)
     for name in NAMES:
-        assert source_of(again.notebook, name) == source_of(repaired.notebook, name)
+        assert sources_of(again.notebook, [name]) == sources_of(repaired.notebook, [name])
 
 
 @SLOW
@@ -207,7 +207,7 @@ def test_cells_that_are_split_moved_or_doubled_lose_no_function(data):
             cell.metadata = NotebookNode()
     repaired = repair(notebook, RELEASE).notebook
     for name in NAMES:
-        assert source_of(repaired, name) == source_of(SOLVED, name)
+        assert sources_of(repaired, [name]) == sources_of(SOLVED, [name])
 
 
 @pytest.fixture(scope="module")

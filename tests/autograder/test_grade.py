@@ -118,6 +118,22 @@ def test_a_function_is_graded_with_the_reference_helpers_and_the_chain_is_told(g
     assert record.functions["scale_of"].chained == ""
 
 
+@pytest.mark.parametrize(
+    "again", ["", "\n\ndef scale_of(tensor, bitwidth, factor=1.0):\n    return factor * old(tensor, bitwidth)"]
+)
+def test_a_function_that_is_right_with_its_own_helpers_is_right(grade, solved, again):
+    """Though the solution's helper could not be called so; whether questions share a fork or not."""
+    helper, user = cell_of(solved, "scale_of"), cell_of(solved, "quantize")
+    helper.source = helper.source.replace("bitwidth)", "bitwidth, factor=1.0)", 1)
+    user.source = user.source.replace("scale_of(tensor, bitwidth)", "scale_of(tensor, bitwidth, factor=1.0)")
+    assert "factor=1.0" in helper.source and "factor=1.0" in user.source
+    if again:
+        user.source = f"old = scale_of{again}\n\n{user.source}"
+    record = grade(solved)
+    assert scores(record) == FULL
+    assert record.functions["quantize"].chained == ""
+
+
 def test_a_syntax_error_costs_only_its_cell(grade, solved):
     cell_of(solved, "scale_of").source = "def scale_of(tensor, bitwidth)\n    return 1"
     record = grade(solved)

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 
-from autograder.plan import plan_cells, source_of
+from autograder.plan import plan_cells, sources_of
 from autograder.repair import repair
 
 STUB = "def {name}(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
@@ -195,7 +195,7 @@ def test_a_function_written_into_its_check_cell_is_kept():
     cell_of(notebook, "double").source = STUB.format(name="double")
     cell_of(notebook, "check_double").source = WORK["double"] + "\ncheck(double)"
     repaired = repair(notebook, RELEASE)
-    assert source_of(repaired.notebook, "double") == WORK["double"]
+    assert sources_of(repaired.notebook, ["double"])["double"] == WORK["double"]
     assert cell_of(repaired.notebook, "check_double").source == "check(double)"
 
 
@@ -205,7 +205,7 @@ def test_a_function_written_elsewhere_is_graded_where_it_stands():
     notebook.cells.append(new_code_cell(WORK["double"]))
     repaired = repair(notebook, RELEASE)
     assert position(repaired.notebook, "check_double") == position(repaired.notebook, "double") + 1
-    assert source_of(repaired.notebook, "double") == WORK["double"]
+    assert sources_of(repaired.notebook, ["double"])["double"] == WORK["double"]
     assert any("moved behind" in note for note in repaired.repairs)
 
 
@@ -224,7 +224,7 @@ def test_cells_merged_into_one_keep_both_functions_before_their_checks():
     notebook.cells = [cell for cell in notebook.cells if cell.source not in (WORK["halve"], "check(double)")]
     repaired = repair(notebook, RELEASE)
     for name in ("double", "halve"):
-        assert source_of(repaired.notebook, name) == WORK[name]
+        assert sources_of(repaired.notebook, [name])[name] == WORK[name]
         assert position(repaired.notebook, f"check_{name}") > position(repaired.notebook, "double")
 
 
@@ -263,7 +263,7 @@ def test_functions_of_another_course_are_found_by_name():
     assert sources[:3] == [cell.source for cell in other.cells]
     assert sources[3:] == ["check(double)", "check(halve)", QUESTION, 'check_answer("answer_5_1", answer_5_1)']
     assert "double, halve" in repaired.repairs[0]
-    assert source_of(repaired.notebook, "double") == WORK["double"]
+    assert sources_of(repaired.notebook, ["double"])["double"] == WORK["double"]
 
 
 def test_given_code_that_another_course_does_not_have_comes_first():
@@ -350,7 +350,7 @@ def test_any_shuffled_torn_notebook_carries_every_graded_cell_once_and_is_valid_
     assert sorted(graded, key=str) == sorted(expected, key=str)
     for name in ("double", "halve"):
         if any(WORK[name] == cell.source for cell in notebook.cells):
-            assert source_of(repaired.notebook, name) == WORK[name]
+            assert sources_of(repaired.notebook, [name])[name] == WORK[name]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -140,18 +140,32 @@ def test_a_helper_that_is_missing_is_not_replaced_by_the_oracle_for_the_next_que
     assert torch.equal(value(output.items["asks"][0]), torch.zeros(2))
 
 
-def test_chained_answers_come_from_the_notebook_s_own_helpers(box, warm):
-    def oracle(name: str, body: bytes) -> bytes:
-        tree, tensors = unpack(body)
-        (argument,) = decode(tree, tensors)
-        node, found = encode(2 * argument)
-        return pack({"result": node}, found)
+ASKS = "def helper(x):\n    return 3 * x\ndef asks(x):\n    return helper(x) + 1\n"
 
-    source = "def helper(x):\n    return 3 * x\ndef asks(x):\n    return helper(x) + 1\n"
-    asked = Asked(warm, {})
-    output = asked.run(source, question(box, "helper"), question(box, "asks", uses=("helper",)), oracle=oracle)
+
+def doubles(name: str, body: bytes) -> bytes:
+    """The solution's helper."""
+    tree, tensors = unpack(body)
+    (argument,) = decode(tree, tensors)
+    node, found = encode(2 * argument)
+    return pack({"result": node}, found)
+
+
+def test_chained_answers_come_from_the_notebook_s_own_helpers(box, warm):
+    asked = Asked(warm, {"asks": torch.full((2,), 3.0)})
+    output = asked.run(ASKS, question(box, "helper"), question(box, "asks", uses=("helper",)), oracle=doubles)
     assert value(output.items["asks"][0]).tolist() == [3.0, 3.0]
     assert value(output.chained["asks"][0]).tolist() == [4.0, 4.0]
+
+
+def test_what_is_right_with_its_own_helpers_is_not_asked_with_the_solution_s(box, warm):
+    def oracle(name: str, body: bytes) -> bytes:
+        raise AssertionError(name)
+
+    asked = Asked(warm, {"asks": torch.full((2,), 4.0)})
+    output = asked.run(ASKS, question(box, "helper"), question(box, "asks", uses=("helper",)), oracle=oracle)
+    assert output.items["asks"] == output.chained["asks"]
+    assert value(output.items["asks"][0]).tolist() == [4.0, 4.0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import zipfile
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.plan import source_of
+from autograder.plan import sources_of
 
 LAB = "lab2_linear"
 SPLIT = "linear_quantize"
@@ -35,7 +35,7 @@ def sources(notebook: NotebookNode) -> dict[str, str]:
 
 def items(notebook: NotebookNode) -> dict[str, str]:
     names = [grade_id.removeprefix("check_") for grade_id in sources(notebook) if grade_id.startswith("check_")]
-    return {name: source_of(notebook, name) for name in names}
+    return sources_of(notebook, names)
 
 
 def cell_of(notebook: NotebookNode, grade_id: str) -> NotebookNode:

@@ -13,7 +13,7 @@ from nbconvert import PythonExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from autograder.plan import plan_cells, source_of
+from autograder.plan import plan_cells, sources_of
 
 from .handed_in import LAB, SPLIT, as_bytes, sources, with_answers, zipped
 
@@ -132,7 +132,7 @@ def test_a_plain_script_is_graded_by_its_functions(hand_in, solved):
     code = "\n".join(cell.source for cell in solved.cells if cell.source.startswith(("def ", "import ", "from ")))
     opened = hand_in({"my_lab.py": code})
     assert opened.repaired.kind == "foreign"
-    assert source_of(opened.repaired.notebook, SPLIT) == source_of(solved, SPLIT)
+    assert sources_of(opened.repaired.notebook, [SPLIT]) == sources_of(solved, [SPLIT])
 
 
 def test_nothing_was_started_to_read_a_class(hand_in, solved, monkeypatch):
