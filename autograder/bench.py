@@ -65,7 +65,7 @@ class Bench:
             )
         with ExitStack() as opened:
             made = self._template or opened.enter_context(
-                sandbox.Template(wanted.course.limits, sandboxed=wanted.sandboxed)
+                sandbox.Template(wanted.course.limits_of(wanted.lab), sandboxed=wanted.sandboxed)
             )
             self.template, self._opened = made, opened.pop_all()
         # All that has been imported and read stays: looking it through for garbage, again and again, would take nearly

@@ -3,7 +3,8 @@
 import os
 import secrets
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -27,6 +28,7 @@ class Limits:
 class Lab:
     name: str  # "lab1_kmeans"
     title: str
+    limits: Mapping[str, float] = field(default_factory=dict)  # those that differ from the course's
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Course:
                 return lab
         known = ", ".join(lab.name for lab in self.labs)
         raise CourseError(f"unknown lab {name!r}; course.toml lists: {known}")
+
+    def limits_of(self, lab: str) -> Limits:
+        return replace(self.limits, **self.lab(lab).limits)
 
     def solution(self, lab: str) -> Path:
         return self.root / "solutions" / lab / f"{lab}.py"
@@ -99,7 +104,7 @@ def load_course(start: Path | None = None, *, data: Path | None = None) -> Cours
     try:
         content = tomllib.loads((root / "course.toml").read_text())
         about = content["course"]
-        return Course(
+        course = Course(
             id=about["id"],
             title=about["title"],
             repository=about["repository"],
@@ -109,6 +114,9 @@ def load_course(start: Path | None = None, *, data: Path | None = None) -> Cours
             root=root,
             data=(data or root / "course").resolve(),
         )
+        for lab in course.labs:
+            course.limits_of(lab.name)
+        return course
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise CourseError(f"{root / 'course.toml'} is not a course registry: {error}") from error
 

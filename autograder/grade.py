@@ -115,7 +115,7 @@ class _Judge:
         return [self._agreement(name, *three) for three in zip(stored, raw, cases, strict=True)]
 
     def _case(self, name: str, stored: StoredCase, raw: RawOutcome) -> CaseResult:
-        item, variant, limits = self.materials.items[name], self._variant(name, stored), self.materials.course.limits
+        item, variant, limits = self.materials.items[name], self._variant(name, stored), self.materials.limits
         key = ("case", name, stored.case.name, variant, _key(raw))
         return self.materials.remembered.recall(
             key, lambda: judge_case(item, stored, variant, raw, limits=limits), size=_size
@@ -145,7 +145,7 @@ def _run(plan: Sequence[Cell], asked: Collection[str], judge: _Judge, template: 
         template,
         plan,
         {name: _probe(materials, name, judge.draws) for name in asked},
-        limits=materials.course.limits,
+        limits=materials.limits,
         oracle=Oracle(materials),
         is_right=judge.is_right if plain else None,
     )
@@ -182,7 +182,7 @@ def environment(materials: Materials, template: Template) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "device": "cpu",
         "sandbox": dict(template.layers),
-        "limits": asdict(materials.course.limits),
+        "limits": asdict(materials.limits),
     }
 
 

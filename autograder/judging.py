@@ -11,7 +11,7 @@ from typing import Any
 from autograder.course import Limits
 from autograder.materials import StoredCase
 from autograder.results import CaseResult
-from autograder.session import BUDGET_USED, RawOutcome
+from autograder.session import RawOutcome
 from qlab_helpers.checking.codec import CodecError, decode, unpack
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import UNREADABLE, Outcome, Seen
@@ -24,7 +24,6 @@ MAX_SHOWN = 3000
 PLAIN_TYPES = ("dict", "set", "frozenset", "bytes", "complex", "function", "method", "generator", "ellipsis", "type")
 ENDED_PYTHON = "ended the Python process"
 PLACE = re.compile(r"cell \d+, line \d+: ")
-NOT_TRIED = re.compile(r"not tried after \d calls that took too long")
 
 
 def judge_case(item: Item, stored: StoredCase, variant: int, raw: RawOutcome, *, limits: Limits) -> CaseResult:
@@ -43,8 +42,8 @@ def judge_case(item: Item, stored: StoredCase, variant: int, raw: RawOutcome, *,
     }
     outcome = raw.outcome if raw.outcome in messages else "not graded"
     message = messages[outcome]
-    if outcome == "timed out" and (raw.detail == BUDGET_USED or NOT_TRIED.fullmatch(raw.detail)):
-        message = raw.detail  # only our own words: the detail of a call is the student's
+    if outcome == "timed out" and raw.detail:
+        message = raw.detail  # the session's own words
     if case.visible and outcome in ("crashed", "not graded") and raw.detail:
         message += f" ({clean(raw.detail.strip(), 200)})"
     return _result(stored, outcome, message)

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.course import Course, CourseError
+from autograder.course import Course, CourseError, Limits
 from autograder.fingerprint import hash_item
 from autograder.matching import read_slots
 from autograder.messages import count_values, own_message
@@ -43,6 +43,10 @@ class Materials:
     secret: bytes
     # Of this lab: verdicts and the solution's answers. Not of another one made by ``replace``, which begins anew.
     remembered: Remembered = field(default_factory=Remembered, init=False, repr=False, compare=False)
+
+    @property
+    def limits(self) -> Limits:
+        return self.course.limits_of(self.lab)
 
 
 def load_materials(course: Course, lab: str) -> Materials:

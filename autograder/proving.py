@@ -53,7 +53,7 @@ def try_all(
     for alias, name in aliases.items():
         cells.append(Cell(len(cells), f"{sources[name]}\n{alias} = {function}\n", probe=alias))
     probes = {alias: Probe(alias, item.kind, item.parameters, calls, item.uses, item.driver) for alias in aliases}
-    limits = replace(materials.course.limits, notebook_s=PATIENCE_S, case_s=CASE_S)
+    limits = replace(materials.limits, notebook_s=PATIENCE_S, case_s=min(CASE_S, materials.limits.case_s))
     output = run_session(template, cells, probes, limits=limits, oracle=Oracle(materials))
     found = {}
     for alias, name in aliases.items():

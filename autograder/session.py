@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autograder.conversation import Conversation, Lost, Quota, describe_end
+from autograder.conversation import DEFINITIONS_S, Conversation, Lost, Quota, describe_end
 from autograder.course import Limits
 from autograder.questions import Call, Cell, Probe, RawOutcome, SessionOutput
 from autograder.results import CellResult
@@ -29,8 +29,8 @@ from autograder.sandbox import Child, Ending, Template, TemplateDied
 
 __all__ = ["BUDGET_USED", "Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
 
-HASTY_S = 1.0  # limit of a call whose function has run out of time before, and of definitions alone
-SHARED_S = 0.5  # limit of a call in a fork that others have used; what takes longer is asked again
+HASTY_S = 0.5  # limit of a call in a fork that others have used: what takes longer is asked again
+LATER = 0.2  # share of its limit for a call whose function has run out of time before, if that is more than HASTY_S
 CELLS_SHARE = 0.75  # of the budget; the rest is for the questions
 LAST_S = 5.0  # after the budget, for the definitions in cells not run yet
 MAX_TIMEOUTS = 3  # of one item; its other cases are not tried
@@ -148,7 +148,7 @@ class _Session:
             self._trouble(cell.index, "timed out", BUDGET_USED)
         if now > self.end_s + LAST_S:
             return
-        limit_s = min(self.limits.cell_s, left_s) if run == "full" else HASTY_S
+        limit_s = min(self.limits.cell_s, left_s) if run == "full" else DEFINITIONS_S
         self.doing = cell
         try:
             outcome, message = child.run_cell(cell, run, limit_s)
@@ -232,10 +232,13 @@ class _Session:
         replies = child.ask(probe, probe.calls[len(answers) :], chained=chained, keep=keep)
         waits = next(replies) is None
         while waits:
-            late = any(answer.outcome == "timed out" for answer in answers)
-            limit_s = min(self.limits.case_s, SHARED_S if hasty else HASTY_S if late else self.limits.case_s)
+            limit_s = self.limits.case_s
+            if hasty or any(answer.outcome == "timed out" for answer in answers):
+                limit_s = min(limit_s, HASTY_S if hasty else max(HASTY_S, LATER * limit_s))
             answer = replies.send(limit_s)
             assert answer is not None
+            if answer.outcome == "timed out":
+                answer = RawOutcome("timed out", detail=f"took longer than {limit_s:g} s")
             answers.append(answer)
             in_vain = hasty and answer.outcome != "returned" and not _not_written(answers)
             enough = in_vain or len(answers) == len(probe.calls)

@@ -45,7 +45,8 @@ def _passes(course: Course, reference: Reference, item: Item, case: Case, value:
         return False
     solution = load_solution(course, item.lab) if item.uses else {}
     with silent(), _replaced(value, {name: solution[name] for name in item.uses}):
-        made = call(value, reference, item, case, device=torch.device("cpu"), limit_s=course.limits.case_s)
+        limit_s = course.limits_of(reference.lab).case_s
+        made = call(value, reference, item, case, device=torch.device("cpu"), limit_s=limit_s)
     if made.outcome != "returned":
         return False
     return bool(judge(reference, item, case, variant, made.result, made.observed or {}))

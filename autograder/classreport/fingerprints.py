@@ -5,6 +5,7 @@ the hashes, which Python changes from run to run, and the report must not.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from typing import Any
 
@@ -21,6 +22,7 @@ class Fingerprint:
     length: int
 
 
+@lru_cache(maxsize=4096)  # many a short function is the same as another's
 def plain(code: str) -> str:
     """Python with names, texts and comments put aside."""
     from copydetect.utils import filter_code  # here: copydetect takes as long to import as a class to compare

@@ -108,7 +108,7 @@ def _whole(code: Mapping[str, str]) -> str:
 
 
 def _view(codes: Codes, given: Sequence[str], read: Callable[[str], str]) -> _View:
-    texts = {student: read(_whole(code)) for student, code in codes.items()}
+    texts = {student: _whole({name: read(own) for name, own in code.items()}) for student, code in codes.items()}
     found = {student: passages(text) for student, text in texts.items()}
     different = dict(zip(texts.values(), found.values(), strict=True))  # copies of one another count once
     values, holders = numpy.unique(numpy.concatenate(list(different.values())), return_counts=True)

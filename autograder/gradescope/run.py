@@ -83,8 +83,8 @@ def grade(places: Places, lab: str) -> Record:
         try:
             opened = open_submission(found, materials)
         except UnreadableNotebook as error:
-            return problem_record(found, materials, str(error), template=Template(course.limits))  # not started
-        with best_template(course.limits, secrets=secrets) as template:
+            return problem_record(found, materials, str(error), template=Template(materials.limits))  # not started
+        with best_template(materials.limits, secrets=secrets) as template:
             return grade_opened(opened, materials=materials, template=template).record
 
 
