@@ -7,18 +7,19 @@ instead of sorted: there are 65,536 of them at most. What is left to do is small
 
 Lloyd's algorithm ends in the nearest local optimum, so the start matters more than the steps. With many clusters the
 best centroids lie with a density proportional to the cube root of the density of the values (Panter and Dite,
-"Quantization distortion in pulse-count modulation", 1951), and that is where they start. Nothing is random.
+"Quantization distortion in pulse-count modulation", 1951), and that is where they start. With few values to a cluster
+a density says little: clusters are then moved to where they help most (``exchange.py``). Nothing is random.
 """
-
-from dataclasses import dataclass
 
 import numpy
 import torch
 
+from qlab_helpers.exchange import exchanged
+from qlab_helpers.intervals import Points, borders, lloyd
+
 #: Equal-count bins from which the density is read, for each cluster; more would read noise as density.
 BINS_PER_CLUSTER = 16
 CELLS = 1 << 16  # of the table in which labels are looked up
-HALVES = 1 << 16  # numbers that half precision has; sorting fewer values is quicker than counting
 
 
 class KMeans1d:
@@ -28,8 +29,9 @@ class KMeans1d:
     nearest centroid. If there are at least ``n_clusters`` distinct values, no cluster is empty. If there are fewer,
     each distinct value is a centroid, the largest is repeated to fill up, and labels never point at the repeats.
 
-    ``max_iter`` bounds the Lloyd steps. They stop when one improves the squared error by less than ``tol``, relative to
-    the squared error at the start. ``mode`` can only be "euclidean"; it is there because callers pass it.
+    ``max_iter`` bounds the Lloyd steps from each start. They stop when one improves the squared error by less than
+    ``tol``, relative to the squared error at the start. ``mode`` can only be "euclidean"; it is there because callers
+    pass it.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class KMeans1d:
         values = _as_numbers(x)
         if not values.isfinite().all():
             raise ValueError("k-means needs finite values, and these hold NaN or infinity")
-        points = _Points.of(values)
+        points = Points.of(values)
         if points.count <= self.n_clusters:
             fill = self.n_clusters - points.count
             found, self.n_iter = numpy.pad(points.values, (0, fill), mode="edge"), 0
@@ -69,7 +71,10 @@ class KMeans1d:
                 if len(start) != self.n_clusters:
                     raise ValueError(f"{len(start)} starting centroids were given for {self.n_clusters} clusters")
             with numpy.errstate(all="ignore"):  # as torch: numbers near the largest may overflow
-                found, self.n_iter = _lloyd(points, start, dtype=x.dtype, max_iter=self.max_iter, tol=self.tol)
+                found, self.n_iter = lloyd(points, start, dtype=x.dtype, max_iter=self.max_iter, tol=self.tol)
+                if centroids is None and self.n_iter < self.max_iter:
+                    found, steps = exchanged(points, found, dtype=x.dtype, max_iter=self.max_iter)
+                    self.n_iter += steps
         self.centroids = torch.from_numpy(found).to(values.device, x.dtype).reshape(-1, 1)
         if self.verbose:
             print(f"{self.n_iter} steps to cluster {len(values)} values into {self.n_clusters} clusters")
@@ -80,36 +85,8 @@ class KMeans1d:
         if self.centroids is None:
             raise RuntimeError("KMeans1d has no centroids yet: call fit or fit_predict first")
         values = _as_numbers(x)
-        borders = _borders(self.centroids.flatten().double().cpu().numpy(), _numpy_dtype(values))
-        return _count_below(values, torch.from_numpy(borders).to(values.device))
-
-
-@dataclass(frozen=True)
-class _Points:
-    """The distinct values in rising order, with the prefix sums from which any interval's mean follows."""
-
-    values: numpy.ndarray  # (m,) float32 or float64, strictly rising
-    counts: numpy.ndarray  # (m + 1,) float64: how many values come before point i
-    sums: numpy.ndarray  # (m + 1,) float64: their sum, measured from `origin`
-    origin: float  # the middle of the values, so that sums of large, close numbers keep their digits
-    spread: float  # the squared error of a single cluster at the mean
-
-    @property
-    def count(self) -> int:
-        return len(self.values)
-
-    @classmethod
-    def of(cls, values: torch.Tensor) -> "_Points":
-        distinct, repeats = _distinct(values)
-        origin = float(distinct[0].double() + distinct[-1].double()) / 2
-        offsets, repeats = distinct.double() - origin, repeats.double()
-        counts = torch.zeros(len(distinct) + 1, dtype=torch.float64, device=values.device)
-        sums = torch.zeros_like(counts)
-        torch.cumsum(repeats, 0, out=counts[1:])
-        weighted = offsets * repeats
-        torch.cumsum(weighted, 0, out=sums[1:])
-        spread = float(torch.dot(weighted, offsets) - sums[-1] ** 2 / counts[-1])
-        return cls(distinct.cpu().numpy(), counts.cpu().numpy(), sums.cpu().numpy(), origin, spread)
+        found = borders(self.centroids.flatten().double().cpu().numpy(), _numpy_dtype(values))
+        return _count_below(values, torch.from_numpy(found).to(values.device))
 
 
 def _as_numbers(x: torch.Tensor) -> torch.Tensor:
@@ -122,33 +99,7 @@ def _as_numbers(x: torch.Tensor) -> torch.Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _distinct(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The distinct values in rising order, and how often each occurs."""
-    if len(values) > HALVES and values.dtype == torch.float32 and _are_halves(values[:1000]) and _are_halves(values):
-        codes = values.half().view(torch.int16).int() & 0xFFFF
-        counts = torch.bincount(codes, minlength=HALVES)
-        counts[0] += counts[0x8000]  # -0.0 is 0.0
-        counts[0x8000] = 0
-        found = counts.nonzero().flatten()
-        distinct, order = found.to(torch.int16).view(torch.float16).float().sort()
-        return distinct, counts[found[order]]
-    return torch.unique_consecutive(_sorted(values), return_counts=True)
-
-
-def _are_halves(values: torch.Tensor) -> bool:
-    return torch.equal(values.half().float(), values)
-
-
-def _sorted(values: torch.Tensor) -> torch.Tensor:
-    if values.is_cuda:
-        return values.sort().values
-    # NumPy's sort is vectorized and, unlike torch's, does not carry along the indices: three times faster.
-    copy = values.clone()
-    copy.numpy().sort()
-    return copy
-
-
-def _cube_root_density_start(points: _Points, n_clusters: int) -> numpy.ndarray:
+def _cube_root_density_start(points: Points, n_clusters: int) -> numpy.ndarray:
     """Centroids whose density is the cube root of the values', (k,) float64.
 
     In a bin that holds a fixed share of the values, the density is 1 / width. A centroid density of its cube root gives
@@ -164,46 +115,6 @@ def _cube_root_density_start(points: _Points, n_clusters: int) -> numpy.ndarray:
     left = right - 1
     fraction = (wanted - reached[left]) / (reached[right] - reached[left])
     return knots[left] + fraction * (knots[right] - knots[left])
-
-
-def _lloyd(
-    points: _Points, centroids: numpy.ndarray, *, dtype: torch.dtype, max_iter: int, tol: float
-) -> tuple[numpy.ndarray, int]:
-    """Lloyd steps from ``centroids``, (k,) float64 in rising order; returns the centroids and the number of steps.
-
-    The squared error is a constant minus sum(n_i * mean_i^2), so its fall is known without looking at the values.
-    After ``max_iter`` steps only empty clusters keep it going, which takes a step or two.
-    """
-    clusters = numpy.arange(len(centroids) + 1)
-    last = points.count - len(centroids) + clusters
-    edges = numpy.empty_like(clusters)
-    edges[0], edges[-1] = 0, points.count
-    unexplained = points.sums[-1] ** 2 / points.counts[-1]
-    before, first_error = None, points.spread
-    for step in range(1, 2 * max_iter + 1):
-        edges[1:-1] = points.values.searchsorted(_borders(centroids, points.values.dtype), side="right")
-        # An empty cluster takes the point at its edge. This only ever splits intervals, so the error cannot rise.
-        full = numpy.minimum(numpy.maximum.accumulate(edges - clusters) + clusters, last)
-        counts, sums = points.counts[full], points.sums[full]
-        counts, sums = counts[1:] - counts[:-1], sums[1:] - sums[:-1]
-        means = sums / counts
-        explained = sums @ means - unexplained
-        settled = before is not None and explained - before <= tol * first_error
-        if (settled or step > max_iter) and (edges == full).all():
-            return centroids, min(step, max_iter)
-        if before is None:
-            first_error = max(points.spread - explained, 0.0)
-        before = explained
-        # Rounded as the caller will get them, so that labels, which are found from them, agree with these clusters.
-        centroids = torch.from_numpy(means + points.origin).to(dtype).double().numpy()
-    return centroids, max_iter
-
-
-def _borders(centroids: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
-    """The largest number of ``dtype`` at or below each midpoint: x <= border just if the lower centroid is as near."""
-    midpoints = centroids[:-1] + (centroids[1:] - centroids[:-1]) / 2
-    borders = midpoints.astype(dtype)
-    return numpy.where(borders > midpoints, numpy.nextafter(borders, dtype.type(-numpy.inf)), borders)
 
 
 def _count_below(values: torch.Tensor, borders: torch.Tensor) -> torch.Tensor:
