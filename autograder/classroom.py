@@ -67,9 +67,10 @@ def grade_and_publish(
         _remove_drafts(course, lab, out)
         try:
             with Gradebook(course) as gradebook:
-                gradebook.register(lab)
 
                 def on_result(done: Done, number: int, total: int) -> None:
+                    if number == 1:
+                        gradebook.register(lab)  # while others are graded
                     publish(gradebook, done)
                     if on_progress is not None:
                         on_progress(number, total)

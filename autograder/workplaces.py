@@ -5,6 +5,7 @@ since a finished submission holds a notebook, and ten thousand of them would not
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -148,6 +149,7 @@ def _work(assignment: Assignment, connection: Connection) -> None:
     except (CourseError, ReferenceMissing) as error:
         with suppress(OSError):
             connection.send(_Refused(str(error)))
+    os._exit(0)  # all is sent; to take torch down in good order takes a second
 
 
 def _die_with_parent() -> None:
