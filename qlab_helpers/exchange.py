@@ -10,10 +10,10 @@ import torch
 
 from qlab_helpers.intervals import Points, borders, lloyd
 
-FEW = 96  # distinct values to a cluster: with more, Lloyd's steps end a few per cent above the least error
+FEW = 72  # distinct values to a cluster: with more, Lloyd's steps end a few per cent above the least error
 MANY = 32  # clusters; fewer find their places by themselves
 #: What a cut must gain at once, as a share of what joining a pair costs, in the order in which it is tried.
-BOLDNESS = (0.5, 0.4, 0.3, 0.2, 0.6, 0.5, 0.4, 0.3, 0.2)
+BOLDNESS = (0.3, 0.6)
 AT_ONCE = 16  # a part of the clusters
 
 
