@@ -10,7 +10,7 @@ import torch
 
 from qlab_helpers.intervals import Points, borders, lloyd
 
-FEW = 72  # distinct values to a cluster: with more, Lloyd's steps end a few per cent above the least error
+FEW = 96  # distinct values to a cluster: with more, Lloyd's steps end a few per cent above the least error
 MANY = 32  # clusters; fewer find their places by themselves
 #: What a cut must gain at once, as a share of what joining a pair costs, in the order in which it is tried.
 BOLDNESS = (0.3, 0.6)
