@@ -135,8 +135,9 @@ def user(x):
 def used(x): return torch.load("/tmp/stolen") if os.path.exists("/tmp/stolen") else x
 """
     probes = (box.question("user", uses=("used",)), box.question("used"))
-    output = box.run(source, "check(user)", "check(used)", probes=probes, checks={1: "user", 2: "used"}, oracle=oracle)
-    assert asked == ["used"]
+    checks = {1: "user", 2: "used"}
+    output = box.run(source, "check(user)", "check(used)", probes=probes, checks=checks, oracle=oracle, right=False)
+    assert set(asked) == {"used"}
     assert box.value(output.items["used"][0]).tolist() == [1.0, 1.0]
 
 
