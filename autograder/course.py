@@ -115,7 +115,7 @@ def load_course(start: Path | None = None, *, data: Path | None = None) -> Cours
             data=(data or root / "course").resolve(),
         )
         for lab in course.labs:
-            course.limits_of(lab.name)
+            course.limits_of(lab.name)  # a TypeError for one that there is not
         return course
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise CourseError(f"{root / 'course.toml'} is not a course registry: {error}") from error

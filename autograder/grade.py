@@ -147,7 +147,8 @@ def _run(plan: Sequence[Cell], asked: Collection[str], judge: _Judge, template: 
         {name: _probe(materials, name, judge.draws) for name in asked},
         limits=materials.limits,
         oracle=Oracle(materials),
-        is_right=judge.is_right if plain else None,
+        is_right=judge.is_right,
+        shared=plain,
     )
 
 
@@ -196,9 +197,7 @@ def _probe(materials: Materials, name: str, draws: Draws) -> Probe:
 
 def _item_result(name: str, source: str, judge: _Judge, plan: Sequence[Cell], output: SessionOutput) -> ItemResult:
     item = judge.materials.items[name]
-    raw, own = output.items.get(name, ()), output.chained.get(name, ())
-    if own and judge.is_right(name, own):
-        raw = own  # as in the notebook, where it is right
+    raw = output.items.get(name, ())
     cases = judge.cases(name, raw)
     diagnosis = _diagnose(name, judge, raw, cases)
     cases = tuple(_explain_missing(case, name, plan, output) for case in cases)
@@ -209,7 +208,7 @@ def _item_result(name: str, source: str, judge: _Judge, plan: Sequence[Cell], ou
         max_score=item.points,
         cases=cases,
         source=source,
-        chained=_chained(item, cases, judge.cases(name, own)),
+        chained=_chained(item, cases, judge.cases(name, output.chained.get(name, ()))),
         misconception=diagnosis.name if diagnosis else "",
         diagnosis=diagnosis.sentence if diagnosis else "",
     )

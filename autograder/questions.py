@@ -46,5 +46,5 @@ class RawOutcome:
 @dataclass(frozen=True)
 class SessionOutput:
     cells: tuple[CellResult, ...]  # those that did not run to their end
-    items: dict[str, tuple[RawOutcome, ...]]
+    items: dict[str, tuple[RawOutcome, ...]]  # what counts: of what is right when chained, the same
     chained: dict[str, tuple[RawOutcome, ...]]  # with the student's own functions in place of ``uses``

@@ -27,7 +27,7 @@ from autograder.questions import Call, Cell, Probe, RawOutcome, SessionOutput
 from autograder.results import CellResult
 from autograder.sandbox import Child, Ending, Template, TemplateDied
 
-__all__ = ["BUDGET_USED", "Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
+__all__ = ["Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
 
 HASTY_S = 0.5  # limit of a call in a fork that others have used: what takes longer is asked again
 LATER = 0.2  # share of its limit for a call whose function has run out of time before, if that is more than HASTY_S
@@ -49,14 +49,16 @@ def run_session(
     limits: Limits,
     oracle: Callable[[str, bytes], bytes],
     is_right: Callable[[str, Sequence[RawOutcome]], bool] | None = None,
+    shared: bool = True,
 ) -> SessionOutput:
     """Run a submission to its end. Never raises for anything that it does; where the sandbox fails, "not graded".
 
-    ``is_right(item, outcomes)`` lets questions share a fork; without it each is asked at its check cell, in its own.
+    ``is_right(item, outcomes)`` tells what need not be asked again. With it questions may be ``shared``, asked in one
+    fork; else each is asked at its check cell, in its own.
 
     Raises ``TemplateDied`` or ``SandboxUnavailable`` when no warm process can be had: that is our fault too.
     """
-    session = _Session(tuple(cells), probes, limits, is_right)
+    session = _Session(tuple(cells), probes, limits, is_right, shared and is_right is not None)
     quota = Quota(limits.output_mib << 20)
     faults = 0
     for _ in range(MAX_RESTARTS):
@@ -93,7 +95,8 @@ class _Session:
     cells: tuple[Cell, ...]
     probes: Mapping[str, Probe]
     limits: Limits
-    is_right: Callable[[str, Sequence[RawOutcome]], bool] | None = None
+    is_right: Callable[[str, Sequence[RawOutcome]], bool] | None
+    shared: bool
     settled: set[tuple[str, bool]] = field(default_factory=set)  # item and chained: right, or to be asked alone
     runs: dict[int, str] = field(default_factory=dict)  # how a cell is run from now on, where not as planned
     troubles: dict[int, CellResult] = field(default_factory=dict)
@@ -109,7 +112,7 @@ class _Session:
         due: list[str] = []
         for cell in self.cells:
             self._cell(child, cell)
-            if cell.probe in self.probes and self.is_right is None:
+            if cell.probe in self.probes and not self.shared:
                 due = self._questions(child, [*due, cell.probe])
         rest = [*due, *(name for name in self.probes if name not in due)]
         while rest := self._questions(child, rest):
@@ -182,12 +185,12 @@ class _Session:
 
     def _question(self, child: Conversation, probe: Probe) -> None:
         for chained in _rounds(probe):
-            if self.is_right is not None and (probe.item, chained) not in self.settled:
+            if self.shared and (probe.item, chained) not in self.settled:
                 self._share(child, probe, chained)
             answers = self.answers.setdefault((probe.item, chained), [])
             while len(answers) < len(probe.calls) and not self._give_up(answers, probe):
                 child.close()
-                self._ask(child, probe, answers, chained, keep=self.is_right is not None)
+                self._ask(child, probe, answers, chained, keep=self.shared)
                 if any(answer.outcome not in ("returned", "raised") for answer in answers):
                     child.close()  # something of it may still run
             if chained and self.is_right is not None and self.is_right(probe.item, answers):
@@ -233,8 +236,10 @@ class _Session:
         waits = next(replies) is None
         while waits:
             limit_s = self.limits.case_s
-            if hasty or any(answer.outcome == "timed out" for answer in answers):
-                limit_s = min(limit_s, HASTY_S if hasty else max(HASTY_S, LATER * limit_s))
+            if hasty:
+                limit_s = min(limit_s, HASTY_S)
+            elif any(answer.outcome == "timed out" for answer in answers):
+                limit_s = min(limit_s, max(HASTY_S, LATER * limit_s))
             answer = replies.send(limit_s)
             assert answer is not None
             if answer.outcome == "timed out":

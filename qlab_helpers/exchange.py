@@ -62,10 +62,11 @@ def _moved(points: Points, edges: numpy.ndarray, boldness: float) -> numpy.ndarr
     put_in, taken_out = [], []
     for cut in best[: max(1, len(explained) // AT_ONCE)]:
         owner = int(owners[cut])
-        pair = next(
-            (pair for pair in pairs if busy.isdisjoint((pair, pair + 1)) and owner not in (pair, pair + 1)), None
-        )
-        if owner in busy or pair is None:
+        if owner in busy:
+            continue
+        taken = {owner, *busy}
+        pair = next((pair for pair in pairs if taken.isdisjoint((pair, pair + 1))), None)
+        if pair is None:
             continue
         if gains[cut] <= boldness * costs[pair]:
             break

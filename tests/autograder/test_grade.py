@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import nbformat
 import pytest
-import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -19,12 +18,11 @@ from autograder.draw import draw_cases, draw_id
 from autograder.grade import grade_submission
 from autograder.judging import judge_case
 from autograder.materials import Materials, load_materials
-from autograder.oracle import Oracle
 from autograder.results import ItemResult, Record, read_record, to_dict, write_record
 from autograder.sandbox import Template
 from autograder.session import RawOutcome
 from autograder.submissions import Found, find_submissions
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import pack
 
 LAB = "lab_tiny"
 SCALE = "def scale_of(tensor, bitwidth):\n    return tensor.abs().max().item() / LEVELS[bitwidth]"
@@ -339,24 +337,3 @@ def test_draws_differ_among_students_and_stay_the_same(materials):
 def test_draws_depend_on_the_secret(materials):
     other = replace(materials, secret=b"another")
     assert [draw_cases(other, name) for name in "abcdef"] != [draw_cases(materials, name) for name in "abcdef"]
-
-
-def ask(oracle: Oracle, name: str, *arguments) -> dict:
-    node, tensors = encode(arguments)
-    tree, found = unpack(oracle(name, pack(node, tensors)))
-    return {key: decode(value, found) for key, value in tree.items()}
-
-
-def test_the_oracle_answers_declared_helpers_only(materials):
-    oracle = Oracle(materials)
-    assert ask(oracle, "scale_of", torch.tensor([-127.0, 3.0]), 8) == {"result": 1.0}
-    assert "may not be called" in ask(oracle, "quantize", torch.zeros(2), 8)["error"]
-    assert "may not be called" in ask(oracle, "exec", "1")["error"]
-
-
-def test_the_oracle_bounds_what_it_computes_and_reports_errors(materials):
-    oracle = Oracle(materials)
-    assert "more than" in ask(oracle, "scale_of", torch.zeros(10**6), 8)["error"]
-    assert "integers beyond" in ask(oracle, "scale_of", torch.zeros(2), 10**9)["error"]
-    assert "KeyError" in ask(oracle, "scale_of", torch.ones(2), 5)["error"]
-    assert "error" in unpack(oracle("scale_of", b"junk"))[0]
