@@ -7,18 +7,17 @@ by the main thread of one process alone: a run that is interrupted leaves whole 
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from autograder import sandbox
 from autograder.bench import Assignment, Bench, Done
 from autograder.course import Course, CourseError
+from autograder.nursery import LARGE, Nursery
 from autograder.regrade import lay_aside
 from autograder.results import OtherSchema, Record, check_schema, read_record, write_atomically, write_record
 from autograder.submissions import Found, find_submissions
 from autograder.workplaces import Recall, in_processes, in_threads
-
-SMALL = 12  # submissions to a process; with fewer, its start takes longer than it saves
 
 
 def grade_class(
@@ -36,6 +35,7 @@ def grade_class(
     processes: int | None = None,
     scheduler: str = "",
     template: sandbox.Template | None = None,
+    nursery: Nursery | None = None,
 ) -> list[Record]:
     """Grade the submissions under ``folder`` (of ``students`` only, if any are named); records sorted by student.
 
@@ -45,7 +45,8 @@ def grade_class(
 
     ``jobs`` submissions are graded at a time: in ``processes`` of their own, by default as many if the class is large
     enough; with 0 or 1 in threads of this one. With a ``scheduler``'s address they go to the workers of that Dask
-    cluster instead. ``template`` is one that runs already, for threads; without it one is started.
+    cluster instead. ``template`` is one that runs already, for threads; without it they come from the ``nursery``, or
+    from one that is started now.
 
     Raises ``CourseError`` for a folder or lab that is not there, a cluster that cannot be used, and for records of
     another version of qlab unless they are to be replaced (``resume`` false).
@@ -62,8 +63,12 @@ def grade_class(
         return known[one.student] if resume else None
 
     if processes is None:
-        processes = min(jobs, len(found) // SMALL) if template is None else 0
-    work = _work(assignment, found, recall, jobs=jobs, processes=processes, scheduler=scheduler, template=template)
+        processes = min(jobs, 2 * len(found) // LARGE) if template is None else 0
+    work = (
+        _on_cluster(assignment, found, recall, scheduler)
+        if scheduler
+        else _here(assignment, found, recall, jobs=jobs, processes=processes, template=template, nursery=nursery)
+    )
     records: dict[str, Record] = {}
     with closing(work):
         for done in work:
@@ -74,24 +79,31 @@ def grade_class(
     return [records[student] for student in sorted(records)]
 
 
-def _work(
+def _on_cluster(assignment: Assignment, found: list[Found], recall: Recall, scheduler: str) -> Iterator[Done]:
+    from autograder.cluster import on_cluster  # late: what it needs is an extra
+
+    return on_cluster(assignment, found, recall, address=scheduler)
+
+
+def _here(
     assignment: Assignment,
     found: list[Found],
     recall: Recall,
     *,
     jobs: int,
     processes: int,
-    scheduler: str,
     template: sandbox.Template | None,
+    nursery: Nursery | None,
 ) -> Iterator[Done]:
-    if scheduler:
-        from autograder.cluster import on_cluster  # late: what it needs is an extra
-
-        yield from on_cluster(assignment, found, recall, address=scheduler)
-    elif processes > 1:
-        yield from in_processes(assignment, found, recall, jobs=processes)
-    else:
-        with Bench(assignment, template=template) as bench:
+    with ExitStack() as opened:
+        if nursery is None and template is None:
+            nursery = opened.enter_context(Nursery())
+        if processes > 1:
+            assert nursery is not None
+            yield from in_processes(assignment, found, recall, jobs=processes, nursery=nursery)
+        else:
+            line = opened.enter_context(nursery.line()) if nursery is not None else None
+            bench = opened.enter_context(Bench(assignment, template=template, line=line))
             yield from in_threads(bench, found, recall, jobs=jobs)
 
 

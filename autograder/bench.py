@@ -6,6 +6,7 @@ process that writes, in another one beside it, or on another machine; what comes
 
 import gc
 import hashlib
+import socket
 import time
 import traceback
 from contextlib import ExitStack
@@ -48,10 +49,13 @@ class Done:
 class Bench:
     """Use as a context manager. ``finish`` may be called from several threads."""
 
-    def __init__(self, assignment: Assignment, *, template: sandbox.Template | None = None) -> None:
-        """``template`` is one that runs already; it is not ended then."""
+    def __init__(
+        self, assignment: Assignment, *, template: sandbox.Template | None = None, line: socket.socket | None = None
+    ) -> None:
+        """``template`` is one that runs already; it is not ended then. Else ``line`` may lead to a nursery."""
         self.assignment = assignment
         self._template = template
+        self._line = line
 
     def __enter__(self) -> Self:
         """Raises ``CourseError`` when this machine has another lab or secret, or none, or cannot contain anything."""
@@ -65,7 +69,7 @@ class Bench:
             )
         with ExitStack() as opened:
             made = self._template or opened.enter_context(
-                sandbox.Template(wanted.course.limits_of(wanted.lab), sandboxed=wanted.sandboxed)
+                sandbox.Template(wanted.course.limits_of(wanted.lab), sandboxed=wanted.sandboxed, line=self._line)
             )
             self.template, self._opened = made, opened.pop_all()
         # All that has been imported and read stays: looking it through for garbage, again and again, would take nearly

@@ -6,7 +6,7 @@ import symtable
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,12 @@ CHECKS = ("check", "check_answer")
 #: Cell magics whose body is Python of this notebook.
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
+BINDING = re.compile(
+    r"^\s*(?:(?:async\s+def|def|class)\s+(\w+)|(?:import|from)\b(.*)|([\w ,]+?)\s*(?::[^=\n]+)?=(?!=))", re.MULTILINE
+)
+WORD = re.compile(r"\w+")
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+IMPORT = (ast.Import, ast.ImportFrom)
 # Only one thread may change the warning filters at a time; parsing takes a millisecond.
 _filters = threading.Lock()
 
@@ -23,8 +29,9 @@ _filters = threading.Lock()
 class Code:
     """``defines``: names bound at the top level, imports too. ``check``: the item of a cell that is one check call.
 
-    ``only_defines``: nothing is called for its effect and nothing loops. ``reads``: global names that the bodies of its
-    functions and classes use. ``imports``: what of ``defines`` is imported, with its place.
+    ``only_defines``: nothing is called for its effect and nothing loops. ``reads``: global names that its functions and
+    classes use. What of ``defines`` is imported, with its place; is a function or a class, with its text; is something
+    else: ``imports``, ``functions``, ``others``.
     """
 
     parses: bool
@@ -33,6 +40,8 @@ class Code:
     only_defines: bool = False
     reads: frozenset[str] = frozenset()
     imports: frozenset[tuple[str, str]] = frozenset()
+    functions: frozenset[tuple[str, str]] = frozenset()
+    others: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=2048)  # most cells are the same for the whole class
@@ -41,25 +50,34 @@ def analyse(source: str) -> Code:
     tree = _parse(source)
     if tree is None:
         names = {first or second for first, second in DEFINITION.findall(source[:MAX_SOURCE])}
-        return Code(False, frozenset(names))
-    names = {name for statement in _statements(tree) for name in _names(statement)}
-    imports = {binding for statement in _statements(tree) for binding in _imports(statement)}
-    only = all(map(_only_defines, tree.body))
-    return Code(True, frozenset(names), _check(tree), only, _reads(source), frozenset(imports))
+        return Code(False, frozenset(names), reads=frozenset(WORD.findall(source)), others=_seems_to_bind(source))
+    statements, lines = _statements(tree), source.split("\n")
+    names = {name for statement in statements for name in _names(statement)}
+    imports = {binding for statement in statements for binding in _imports(statement)}
+    functions = {one.name: _text(one, lines) for one in statements if isinstance(one, FUNCTION)}
+    return Code(
+        True,
+        frozenset(names),
+        _check(tree),
+        all(map(_only_defines, tree.body)),
+        _reads(source) | _heads(statements),
+        frozenset(imports),
+        frozenset(functions.items()),
+        frozenset(names - {name for name, _ in imports} - set(functions)),
+    )
 
 
 def defines_nothing_twice(sources: Iterable[str]) -> bool:
     """Is every function at the end of a notebook what it was below its own cell, as far as the text tells?
 
-    That is so when no name that a function uses, or a function's own name, is bound in two cells.
+    That is so when no name that a function uses, or a function's own name, is bound in two cells. The same import twice
+    is one, and so is the same function. Of a cell that is not Python, all words count as used.
     """
     codes = [analyse(source) for source in sources]
-    imported = {binding for code in codes for binding in code.imports}  # the same import twice is one
-    bound = Counter([name for name, _ in imported])
-    for code in codes:
-        bound.update(code.defines - {name for name, _ in code.imports})
+    once = {binding for code in codes for binding in (*code.imports, *code.functions)}
+    bound = Counter([*(name for name, _ in once), *(name for code in codes for name in code.others)])
     used = {name for code in codes for name in code.reads}
-    return all(code.parses for code in codes) and not any(count > 1 and name in used for name, count in bound.items())
+    return not any(count > 1 and name in used for name, count in bound.items())
 
 
 def definition(source: str, name: str) -> str:
@@ -69,11 +87,9 @@ def definition(source: str, name: str) -> str:
     tree = _parse(source)
     if tree is None:
         return source
-    lines = source.split("\n")
     for statement in reversed(_statements(tree)):
         if name in _names(statement):
-            first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", ()))])
-            return "\n".join(lines[first - 1 : statement.end_lineno])
+            return _text(statement, source.split("\n"))
     return ""
 
 
@@ -130,14 +146,19 @@ def _statements(tree: ast.Module) -> list[ast.stmt]:
     return sorted(found, key=lambda statement: (statement.lineno, statement.col_offset))
 
 
+def _text(statement: ast.stmt, lines: Sequence[str]) -> str:
+    first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", ()))])
+    return "\n".join(lines[first - 1 : statement.end_lineno])
+
+
 def _names(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(statement, FUNCTION):
         return {statement.name}
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
         targets = [statement.target]
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
+    elif isinstance(statement, IMPORT):
         return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
     else:
         return set()
@@ -146,7 +167,7 @@ def _names(statement: ast.stmt) -> set[str]:
 
 
 def _imports(statement: ast.stmt) -> set[tuple[str, str]]:
-    if not isinstance(statement, ast.Import | ast.ImportFrom):
+    if not isinstance(statement, IMPORT):
         return set()
     module = f"{getattr(statement, 'module', '')}."
     return {
@@ -163,6 +184,23 @@ def _reads(source: str) -> frozenset[str]:
         found |= {table.get_name(), *(one.get_name() for one in table.get_symbols() if one.is_global())}
         waiting += table.get_children()
     return frozenset(found)
+
+
+def _heads(statements: Sequence[ast.stmt]) -> set[str]:
+    """What decorators, defaults, annotations and bases use."""
+    found: set[str] = set()
+    for statement in statements:
+        if isinstance(statement, FUNCTION):
+            head = [value for field, value in ast.iter_fields(statement) if field != "body"]
+            parts = [part for value in head for part in (value if isinstance(value, list) else [value])]
+            nodes = [node for part in parts if isinstance(part, ast.AST) for node in ast.walk(part)]
+            found |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    return found
+
+
+def _seems_to_bind(source: str) -> frozenset[str]:
+    """Rather too much than too little."""
+    return frozenset(word for found in BINDING.findall(source) for word in WORD.findall(" ".join(found)))
 
 
 def _only_defines(statement: ast.stmt) -> bool:

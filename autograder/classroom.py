@@ -20,6 +20,7 @@ from autograder.classreport.trouble import read_seconds
 from autograder.course import Course, CourseError
 from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock
+from autograder.nursery import Nursery
 from autograder.regrade import Move, take_moves
 from autograder.results import Record, read_record, remove_drafts, write_atomically
 
@@ -44,11 +45,13 @@ def grade_and_publish(
     resume: bool = True,
     sandboxed: bool = True,
     scheduler: str = "",
+    nursery: Nursery | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> Outcome:
     """Grade ``submissions`` and write everything under ``out`` and the course's data folder.
 
-    ``jobs`` at a time on this machine, or on the Dask cluster whose ``scheduler`` has this address.
+    ``jobs`` at a time on this machine, or on the Dask cluster whose ``scheduler`` has this address. The ``nursery``, if
+    any, has been started already.
     ``on_progress(done, total)`` is called as students are finished. Raises ``CourseError`` for an unknown or unbuilt
     lab, an empty folder, a gradebook that cannot be written, or a course that another process grades.
     """
@@ -87,6 +90,7 @@ def grade_and_publish(
                     sandboxed=sandboxed,
                     with_pages=True,
                     scheduler=scheduler,
+                    nursery=nursery,
                 )
         except OperationalError as error:
             raise CourseError(f"the gradebook {course.gradebook_url} cannot be written: {error.orig}") from error

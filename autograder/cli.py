@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from autograder.cli_build import build, run, verify
 from autograder.cli_lms import collect, export
 from autograder.cli_release import release
 from autograder.course import CourseError, load_course
+from autograder.nursery import warming
 from autograder.results import Record, to_dict
 from autograder.terminal import complete_lab, console, errors, examples, json_option, printable, progress, status, tell
 
@@ -87,26 +89,29 @@ def grade(
     json_file: str | None,
 ) -> None:
     """Grade every submission of LAB: records, nbgrader's gradebook, autograded notebooks, feedback pages."""
-    from autograder.classroom import grade_and_publish
-    from autograder.regrade import as_table, moved_of
-
     course = load_course()
     course.lab(lab)
+    jobs = jobs or os.cpu_count() or 1
     out = out or course.data / "graded" / lab
-    with progress() as bar:
-        task = bar.add_task(f"grading {lab}", total=None)
-        outcome = grade_and_publish(
-            course,
-            lab,
-            submissions,
-            out=out,
-            jobs=jobs or os.cpu_count() or 1,
-            students=tuple(students),
-            resume=not fresh,
-            sandboxed=not no_sandbox,
-            scheduler=scheduler,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with nullcontext() if scheduler else warming(submissions, jobs) as nursery:
+        from autograder.classroom import grade_and_publish  # late, as all that takes seconds to import
+        from autograder.regrade import as_table, moved_of
+
+        with progress() as bar:
+            task = bar.add_task(f"grading {lab}", total=None)
+            outcome = grade_and_publish(
+                course,
+                lab,
+                submissions,
+                out=out,
+                jobs=jobs,
+                students=tuple(students),
+                resume=not fresh,
+                sandboxed=not no_sandbox,
+                scheduler=scheduler,
+                nursery=nursery,
+                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
     content = [to_dict(one) | {"moved": moved_of(one.student, outcome.moved)} for one in outcome.records]
     if not tell(content, json_file):
         _print_class(outcome.records)

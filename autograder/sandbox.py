@@ -53,16 +53,11 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
 
-import matplotlib
-
 import qlab_helpers
-from autograder import wire
+from autograder import nursery, wire
 from autograder.course import CourseError, Limits
 
-START_S = 300.0  # a cold import of torch on a busy machine
 COMMAND_S = 30.0
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
-CONTROL = 3
 
 
 class SandboxUnavailable(CourseError):
@@ -103,17 +98,23 @@ class Child:
 class Template:
     """The warm process, as a context manager. Its methods may be called from several threads."""
 
-    def __init__(self, limits: Limits, *, sandboxed: bool = True, user: int | None = None) -> None:
-        """``user``: without a sandbox, who submissions run as; only root may name somebody else."""
+    def __init__(
+        self, limits: Limits, *, sandboxed: bool = True, user: int | None = None, line: socket.socket | None = None
+    ) -> None:
+        """``user``: without a sandbox, who submissions run as; only root may name somebody else.
+
+        ``line`` leads to a nursery, from which the warm process is forked as long as that is there.
+        """
         self.limits = limits
         self.sandboxed = sandboxed
         self.user = user
         self.layers: dict[str, str] = {}
         self.generation = 0
+        self._line = line
         self._closed = False
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory | None = None  # where this process may write
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen | nursery.Hatched | None = None
         self._control: socket.socket | None = None
 
     def __enter__(self) -> Self:
@@ -185,24 +186,18 @@ class Template:
             "limits": dataclasses.asdict(self.limits),
             "visible": visible_paths(),
             "masked": masked_paths(),
+            "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],
         }
         ours, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as complaints, theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _bootstrap(theirs.fileno()), json.dumps(options)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
-                pass_fds=[theirs.fileno()],
-                cwd="/",
-                env=_environment(self._folder.name),
-                start_new_session=True,  # the grader's Ctrl-C is not the template's
-            )
+            self._process = nursery.hatch(self._line, options, theirs) if self._line else None
+            if self._process is None:
+                self._process = nursery.start_clean("autograder.template", options, theirs, log=complaints)
             theirs.close()
             self._control = ours
             self.generation += 1
             try:
-                answer, _ = wire.receive(ours, max_body=0, deadline=time.monotonic() + START_S)
+                answer, _ = wire.receive(ours, max_body=0, deadline=time.monotonic() + nursery.START_S)
             except wire.WireError as error:
                 self._stop()
                 complaints.seek(0)
@@ -253,17 +248,3 @@ def masked_paths() -> list[str]:
 
 def _package(module: ModuleType) -> Path:
     return Path(str(module.__file__)).resolve().parent
-
-
-def _bootstrap(descriptor: int) -> str:
-    """Put the control socket where the template expects it, then run the template."""
-    return f"import os; os.dup2({descriptor}, {CONTROL}); from autograder.template import main; main()"
-
-
-def _environment(home: str) -> dict[str, str]:
-    """Nothing of the grader's but what a program needs to start. ``home`` is an empty folder."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    checkout = str(Path(__file__).resolve().parent.parent)
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
-    fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # its list of fonts takes seconds to make
-    return {**kept, **threads, **fonts, "PYTHONPATH": checkout, "CUDA_VISIBLE_DEVICES": "", "HOME": home}

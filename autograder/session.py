@@ -29,8 +29,8 @@ from autograder.sandbox import Child, Ending, Template, TemplateDied
 
 __all__ = ["Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
 
-HASTY_S = 0.5  # limit of a call in a fork that others have used: what takes longer is asked again
-LATER = 0.2  # share of its limit for a call whose function has run out of time before, if that is more than HASTY_S
+HASTY = 0.25  # share of its limit that a call has in a fork that others have used, since what takes longer is asked
+# again, and that it has after its function has run out of time once
 CELLS_SHARE = 0.75  # of the budget; the rest is for the questions
 LAST_S = 5.0  # after the budget, for the definitions in cells not run yet
 MAX_TIMEOUTS = 3  # of one item; its other cases are not tried
@@ -235,11 +235,8 @@ class _Session:
         replies = child.ask(probe, probe.calls[len(answers) :], chained=chained, keep=keep)
         waits = next(replies) is None
         while waits:
-            limit_s = self.limits.case_s
-            if hasty:
-                limit_s = min(limit_s, HASTY_S)
-            elif any(answer.outcome == "timed out" for answer in answers):
-                limit_s = min(limit_s, max(HASTY_S, LATER * limit_s))
+            short = hasty or any(answer.outcome == "timed out" for answer in answers)
+            limit_s = self.limits.case_s * (HASTY if short else 1)
             answer = replies.send(limit_s)
             assert answer is not None
             if answer.outcome == "timed out":

@@ -1,6 +1,7 @@
 """The warm process: imports torch once, shuts itself into a box, then forks a child for each submission.
 
-It is started by sandbox.py with one inherited socket and a clean environment. Commands come over that socket: "spawn"
+It is started by sandbox.py with one inherited socket and a clean environment, or forked from a nursery that was
+(nursery.py). Commands come over that socket: "spawn"
 brings the end of a socket pair for the child, "kill" ends a child and tells how it ended. In between it watches their
 memory. It never reads anything that a submission writes, and none of them sees it.
 """
@@ -23,19 +24,24 @@ from IPython.core.interactiveshell import InteractiveShell
 from autograder import boxes, memory, probe, wire
 from autograder import namespaces as ns
 from autograder.kernel import make_shell
+from autograder.nursery import CONTROL
 from autograder.practice import practise
 
-CONTROL = 3  # descriptor of the control socket, and of the connection in a submission
 PARKED = 200  # descriptors while the others are put in order
 READY = "ready"
 WATCH_MS = 100
 
 
 def main() -> None:
-    options = json.loads(sys.argv[1])
+    be_warm(json.loads(sys.argv[1]), warm_up())
+
+
+def be_warm(options: dict[str, Any], shell: InteractiveShell) -> None:
+    """Go into the box, say so, and serve until the other side is gone."""
     options["visible"] = boxes.outermost(options["visible"])
+    if options["cores"]:
+        os.sched_setaffinity(0, options["cores"])
     control = socket.socket(fileno=CONTROL)
-    shell = warm_up()
     layers = {"namespaces": "none: --no-sandbox"}
     if options["sandboxed"]:
         try:

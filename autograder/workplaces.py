@@ -7,6 +7,7 @@ since a finished submission holds a notebook, and ten thousand of them would not
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,6 +19,7 @@ from multiprocessing.process import BaseProcess
 
 from autograder.bench import Assignment, Bench, Done
 from autograder.course import CourseError
+from autograder.nursery import Nursery
 from autograder.results import Record
 from autograder.submissions import Found
 from qlab_helpers.checking.reference import ReferenceMissing
@@ -47,8 +49,13 @@ def in_threads(bench: Bench, found: Iterable[Found], recall: Recall, *, jobs: in
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def in_processes(assignment: Assignment, found: Iterable[Found], recall: Recall, *, jobs: int) -> Iterator[Done]:
+def in_processes(
+    assignment: Assignment, found: Iterable[Found], recall: Recall, *, jobs: int, nursery: Nursery
+) -> Iterator[Done]:
     """The same, in ``jobs`` processes, each with its own template. One that dies is replaced.
+
+    Where there is one for each core, each has a core of its own: with its sandbox it takes turns, a message here and an
+    answer there, and to wake somebody on another core takes longer than most answers do.
 
     Raises ``CourseError`` when a bench cannot be set up. Leaving early ends all of them.
     """
@@ -56,7 +63,7 @@ def in_processes(assignment: Assignment, found: Iterable[Found], recall: Recall,
     places: list[_Place] = []
     try:
         while len(places) < jobs and (one := next(queue, None)) is not None:
-            places.append(_Place(assignment, one))
+            places.append(_Place(assignment, one, nursery, _core(len(places), jobs)))
         for place in places:
             place.give(recall)
         while working := [place for place in places if place.found is not None]:
@@ -84,9 +91,11 @@ class _Refused:
 class _Place:
     """One process, and the submission that it grades."""
 
-    def __init__(self, assignment: Assignment, found: Found | None) -> None:
+    def __init__(self, assignment: Assignment, found: Found | None, nursery: Nursery, core: int | None) -> None:
         self.assignment = assignment
         self.found = found
+        self.nursery = nursery
+        self.core = core
         self.losses = 0
         self._start()
 
@@ -129,20 +138,32 @@ class _Place:
         self._process.join()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
         self.connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(target=_work, args=(self.assignment, theirs), daemon=True)
+        line = self.nursery.line()
+        self._process: BaseProcess = context.Process(
+            target=_work, args=(self.assignment, theirs, line, self.core), daemon=True
+        )
         self._process.start()
         theirs.close()
+        line.close()
 
 
-def _work(assignment: Assignment, connection: Connection) -> None:
+def _core(number: int, jobs: int) -> int | None:
+    """For the process of this number; None where each may run on any."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return cores[number % len(cores)] if cores and jobs >= len(cores) else None
+
+
+def _work(assignment: Assignment, connection: Connection, line: socket.socket, core: int | None) -> None:
     """A process of its own: grades what it is sent until it is sent nothing, or nobody is there any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader's Ctrl-C: it will end this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by this, which leaves nothing behind
     _die_with_parent()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     try:
-        with Bench(assignment) as bench, suppress(EOFError, OSError):
+        with Bench(assignment, line=line) as bench, suppress(EOFError, OSError):
             while (sent := connection.recv()) is not None:
                 found, earlier, lost = sent
                 connection.send(bench.give_up(found, LOST, LOST) if lost else bench.finish(found, earlier))

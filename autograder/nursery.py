@@ -1,0 +1,183 @@
+"""A process that has imported and practised what every submission needs, and forks warm processes (template.py).
+
+Starting one takes seconds of a core, nearly all of them for imports. A nursery takes them once for all that a class
+needs, and while the grader is still importing itself: so this module imports little. What it forks is as apart as if it
+had been started anew: a nursery reads nothing but the options of the one that it forks, and has no secret to pass on.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import forkserver
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NoReturn, Self
+
+import matplotlib
+
+CONTROL = 3  # descriptor of its control socket, in a nursery and in a warm process
+START_S = 300.0  # a cold import of torch on a busy machine
+MAX_OPTIONS = 65536
+LARGE = 24  # submissions: with fewer, the start of more processes takes longer than it saves
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+
+
+class Nursery:
+    """Use as a context manager. It ends with the process that started it; what it has forked lives on."""
+
+    def __enter__(self) -> Self:
+        """Returns at once: it warms up while others do something else."""
+        self._folder = tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True)
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = start_clean("autograder.nursery", {"folder": self._folder.name}, theirs)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def line(self) -> socket.socket:
+        """A connection over which warm processes can be asked for, from this process or another."""
+        ours, theirs = socket.socketpair()
+        with theirs, contextlib.suppress(OSError):  # it has ended: then the line is dead, and whoever asks will see
+            socket.send_fds(self._control, [b"{}"], [theirs.fileno()])
+        return ours
+
+
+@contextmanager
+def warming(submissions: Path, jobs: int) -> Iterator[Nursery]:
+    """A nursery for a class, and for a large one what its processes need, imported in the one that forks them.
+
+    Both are ready about when the caller has imported what it needs itself.
+    """
+    with Nursery() as nursery:
+        if jobs > 1 and submissions.is_dir() and len(list(islice(submissions.iterdir(), LARGE))) == LARGE:
+            multiprocessing.set_forkserver_preload(["autograder.bench"])
+            forkserver.ensure_running()
+        yield nursery
+
+
+class Hatched:
+    """A warm process that a nursery has forked; not our child, so it is held by a descriptor."""
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid = pid
+        self._descriptor = descriptor
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Raises ``subprocess.TimeoutExpired``."""
+        ended = select.poll()
+        ended.register(self._descriptor, select.POLLIN)
+        if not ended.poll(None if timeout is None else timeout * 1000):
+            raise subprocess.TimeoutExpired("warm process", timeout or 0.0)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+def hatch(line: socket.socket, options: dict[str, Any], control: socket.socket) -> Hatched | None:
+    """Have a warm process forked, whose control socket is ``control``; None when the nursery is not there any more."""
+    try:
+        line.settimeout(START_S)
+        socket.send_fds(line, [json.dumps(options).encode()], [control.fileno()])
+        answer, [descriptor], _, _ = socket.recv_fds(line, MAX_OPTIONS, 1)
+    except (OSError, ValueError):
+        return None
+    return Hatched(int(json.loads(answer)["pid"]), descriptor)
+
+
+def start_clean(
+    module: str, options: dict[str, Any], control: socket.socket, *, log: int | IO[bytes] = subprocess.DEVNULL
+) -> subprocess.Popen:
+    """Run ``main`` of ``module`` in a process that has nothing of the grader's but ``control``.
+
+    ``options["folder"]`` is an empty one, to be its home; ``log`` takes what it complains of.
+    """
+    code = f"import os; os.dup2({control.fileno()}, {CONTROL}); from {module} import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        pass_fds=[control.fileno()],
+        cwd="/",
+        env=_environment(options["folder"]),
+        start_new_session=True,  # the grader's Ctrl-C is not theirs
+    )
+
+
+def _environment(home: str) -> dict[str, str]:
+    """Nothing of the grader's but what a program needs to start."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    checkout = str(Path(__file__).resolve().parent.parent)
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+    fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # its list of fonts takes seconds to make
+    return {**kept, **threads, **fonts, "PYTHONPATH": checkout, "CUDA_VISIBLE_DEVICES": "", "HOME": home}
+
+
+def main() -> NoReturn:
+    """The nursery's own process. It ends when its control socket is closed."""
+    from autograder import memory, template  # late: torch, which the grader need not wait for to start this
+
+    shell = template.warm_up()
+    memory.make_forks_cheap()
+    lines = {CONTROL: socket.socket(fileno=CONTROL)}
+    waiting = select.poll()
+    waiting.register(CONTROL, select.POLLIN)
+    while True:
+        for number, _ in waiting.poll():
+            message, descriptors, _, _ = socket.recv_fds(lines[number], MAX_OPTIONS, 1)
+            if not message and number == CONTROL:
+                os._exit(0)
+            elif not message:
+                waiting.unregister(number)
+                lines.pop(number).close()
+            elif number == CONTROL:
+                lines[descriptors[0]] = socket.socket(fileno=descriptors[0])
+                waiting.register(descriptors[0], select.POLLIN)
+            else:
+                _fork(lines[number], json.loads(message), descriptors[0], shell)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _fork(line: socket.socket, options: dict[str, Any], control: int, shell: Any) -> None:
+    from autograder import template
+
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            os.dup2(control, CONTROL)
+            os.closerange(CONTROL + 1, 4096)
+            os.environ["HOME"] = options["folder"]
+            template.be_warm(options, shell)
+        finally:
+            os._exit(0)
+    os.close(control)
+    held = os.pidfd_open(child)
+    try:
+        with contextlib.suppress(OSError):  # who asked is gone, and with them the control socket: the child ends, too
+            socket.send_fds(line, [json.dumps({"pid": child}).encode()], [held])
+    finally:
+        os.close(held)
