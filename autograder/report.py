@@ -3,11 +3,15 @@
 Nothing of a submission is shown as markup: all of it is escaped (see ``webpage``), so there is nothing to sanitize.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+
+from markupsafe import Markup
 
 from autograder.drawing import draw_pair
 from autograder.results import CaseResult, ItemResult, Record, write_atomically
-from autograder.webpage import render
+from autograder.webpage import part, render
 
 
 def feedback_page(record: Record, *, lab_title: str) -> str:
@@ -18,7 +22,8 @@ def feedback_page(record: Record, *, lab_title: str) -> str:
         record=record,
         items=list(record.items.values()),
         lab_title=lab_title,
-        tone=_tone,
+        strip=_strip,
+        begin_row=_begin_row,
         first_failing=_first_failing,
         draw_pair=draw_pair,
     )
@@ -26,6 +31,20 @@ def feedback_page(record: Record, *, lab_title: str) -> str:
 
 def write_feedback(record: Record, path: Path, *, lab_title: str) -> None:
     write_atomically(path, feedback_page(record, lab_title=lab_title))
+
+
+def _strip(cases: Iterable[CaseResult]) -> Markup:
+    return _strip_of(tuple((case.name, case.outcome) for case in cases))
+
+
+@lru_cache(maxsize=4096)  # these two are most of a page, and the same for many students
+def _strip_of(cases: tuple[tuple[str, str], ...]) -> Markup:
+    return part("strip.html.j2", cases=cases, tone=_tone)
+
+
+@lru_cache(maxsize=4096)
+def _begin_row(name: str, visible: bool, outcome: str, tests: str) -> Markup:
+    return part("row.html.j2", name=name, visible=visible, outcome=outcome, tests=tests, tone=_tone(outcome))
 
 
 def _tone(outcome: str) -> str:

@@ -38,6 +38,11 @@ def render(template: str, *, styles: tuple[str, ...] = (), script: str = "", **c
     )
 
 
+def part(template: str, **content: object) -> Markup:
+    """A part of a page, escaped as all of it."""
+    return Markup(_environment().get_template(template).render(content))
+
+
 def visible(text: str) -> str:
     """``text`` with what cannot be seen written out: an escape character becomes <U+001B>."""
     if text.isascii() and text.isprintable():  # most of a page is: names, numbers, sentences

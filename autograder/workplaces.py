@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
 
 from autograder.bench import Assignment, Bench, Done
 from autograder.course import CourseError
@@ -62,19 +66,18 @@ def in_processes(
     queue = iter(found)
     places: list[_Place] = []
     try:
-        while len(places) < jobs and (one := next(queue, None)) is not None:
-            places.append(_Place(assignment, one, nursery, _core(len(places), jobs)))
+        for number, one in zip(range(jobs), queue, strict=False):
+            places.append(_Place(assignment, nursery, _core(number, jobs), one, recall))
         for place in places:
-            place.give(recall)
-        while working := [place for place in places if place.found is not None]:
+            place.give(next(queue, None), recall)
+        while working := [place for place in places if place.waiting]:
             by_connection = {place.connection: place for place in working}
             for connection in wait_for_any(list(by_connection)):
                 place = by_connection[connection]
                 done = place.take(recall)
                 if done is None:
-                    continue  # its process had died: the submission is tried again in another
-                place.found = next(queue, None)
-                place.give(recall)  # before what is done is written
+                    continue  # its process had died: what it had is tried again in another
+                place.give(next(queue, None), recall)  # before what is done is written
                 yield done
     finally:
         for place in places:
@@ -89,25 +92,27 @@ class _Refused:
 
 
 class _Place:
-    """One process, and the submission that it grades."""
+    """One process, with what it grades and one submission more: it need not wait while others are written."""
 
-    def __init__(self, assignment: Assignment, found: Found | None, nursery: Nursery, core: int | None) -> None:
+    def __init__(
+        self, assignment: Assignment, nursery: Nursery, core: int | None, first: Found, recall: Recall
+    ) -> None:
         self.assignment = assignment
-        self.found = found
         self.nursery = nursery
         self.core = core
+        self.waiting: deque[Found] = deque()  # the first of them is being graded
         self.losses = 0
         self._start()
+        self.give(first, recall)
 
-    def give(self, recall: Recall) -> None:
-        with suppress(OSError):  # it has died: ``take`` will notice
-            lost = self.losses >= MAX_LOSSES
-            known = recall(self.found) if self.found is not None and not lost else None
-            self.connection.send((self.found, known, lost) if self.found is not None else None)
+    def give(self, one: Found | None, recall: Recall) -> None:
+        """None: there is no more."""
+        if one is not None:
+            self.waiting.append(one)
+        self._send(one, recall)
 
     def take(self, recall: Recall) -> Done | None:
         """What it has done; None when it had died and was replaced. Raises ``CourseError``."""
-        assert self.found is not None
         try:
             answer = self.connection.recv()
         except (EOFError, OSError):
@@ -115,6 +120,7 @@ class _Place:
         if isinstance(answer, _Refused):
             raise CourseError(answer.sentence)
         if answer is not None:
+            self.waiting.popleft()
             self.losses = 0
             return answer
         self.losses += 1
@@ -123,13 +129,20 @@ class _Place:
         self.stop()
         self.end()
         self._start()
-        self.give(recall)
+        for one in self.waiting:
+            self._send(one, recall)
         return None
+
+    def _send(self, one: Found | None, recall: Recall) -> None:
+        with suppress(OSError):  # it has died: ``take`` will notice
+            lost = self.losses >= MAX_LOSSES and one is self.waiting[0]
+            known = recall(one) if one is not None and not lost else None
+            self.connection.send((one, known, lost) if one is not None else None)
 
     def stop(self) -> None:
         """Ask it to end, with what it has started."""
         self.connection.close()
-        if self.found is not None:  # else it knows already that there is no more
+        if self.waiting:  # else it knows already that there is no more
             self._process.terminate()
 
     def end(self) -> None:
@@ -163,14 +176,26 @@ def _work(assignment: Assignment, connection: Connection, line: socket.socket, c
     if core is not None:
         os.sched_setaffinity(0, {core})
     try:
-        with Bench(assignment, line=line) as bench, suppress(EOFError, OSError):
-            while (sent := connection.recv()) is not None:
-                found, earlier, lost = sent
+        with Bench(assignment, line=line) as bench, suppress(OSError):
+            sent = SimpleQueue[Any]()
+            Thread(target=_receive, args=(connection, sent), daemon=True).start()
+            while (one := sent.get()) is not None:
+                found, earlier, lost = one
                 connection.send(bench.give_up(found, LOST, LOST) if lost else bench.finish(found, earlier))
     except (CourseError, ReferenceMissing) as error:
         with suppress(OSError):
             connection.send(_Refused(str(error)))
     os._exit(0)  # all is sent; to take torch down in good order takes a second
+
+
+def _receive(connection: Connection, sent: SimpleQueue) -> None:
+    """All the time, so that the other side, which sends ahead, never waits to send while this one does."""
+    try:
+        while (one := connection.recv()) is not None:
+            sent.put(one)
+    except (EOFError, OSError):
+        pass
+    sent.put(None)
 
 
 def _die_with_parent() -> None:

@@ -51,7 +51,7 @@ ORDINARY = (
     "15-deleted-check-cells",
 )
 READABLE = ORDINARY[:6]  # by nbgrader, which loses the others' metadata
-SAMPLE_EVERY_S = 3.0
+SAMPLE_EVERY_S = 10.0
 LARGE = 100_000  # submissions, for the estimate
 
 
@@ -244,11 +244,11 @@ def _kind(process: psutil.Process, own: int) -> str:
     if process.pid == own:
         return "writer"
     line = " ".join(process.cmdline())
-    if "spawn_main" in line:
-        return "worker"
-    if "autograder.template" in line:
-        parents = sum("autograder.template" in " ".join(one.cmdline()) for one in process.parents())
-        return "template" if parents == 1 else ""
+    if "forkserver" in line:
+        return "worker" if "forkserver" in " ".join(process.parent().cmdline()) else ""
+    if "autograder.nursery" in line:
+        parents = sum("autograder.nursery" in " ".join(one.cmdline()) for one in process.parents())
+        return {0: "nursery", 2: "template"}.get(parents, "")
     return ""
 
 

@@ -95,7 +95,7 @@ Codebook = namedtuple("Codebook", ["centroids", "labels"])
 # `fast_pytorch_kmeans` does this with tensors on any device. It clusters points, so it wants its numbers as a column,
 # a tensor of shape (n, 1). Six numbers in two clusters:
 
-# %%
+# %% tags=["skip-execution"]
 kmeans = KMeans(n_clusters=2, mode="euclidean")
 labels = kmeans.fit_predict(torch.tensor([[-2.5], [4.0], [-2.0], [3.0], [2.0], [-1.5]]))
 print("labels   ", labels.tolist())
@@ -216,7 +216,7 @@ check(codebook_size_bits)
 # In a large layer the centroids hardly count; in a small one they do. The share of the codebook's centroids in the
 # size of each layer of the VGG:
 
-# %%
+# %% tags=["skip-execution"]
 print("layer                      weights    8 bit    4 bit    2 bit")
 for name, parameter in VGG().named_parameters():
     if parameter.dim() > 1:
@@ -263,7 +263,7 @@ def huffman_size_bits(labels: torch.Tensor) -> int:
 # %% check="huffman_size_bits" points=7
 check(huffman_size_bits)
 
-# %%
+# %% tags=["skip-execution"]
 example = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2, 3])
 shares = example.bincount() / len(example)
 entropy = -(shares * shares.log2()).sum().item()
@@ -496,7 +496,7 @@ for bits in (4,) if FAST else (4, 2):
 # not show it, as no label points there. But the NaN waits in the codebook for the first one who looks for the nearest
 # centroid:
 
-# %%
+# %% tags=["skip-execution"]
 weights = torch.tensor([-1.1, -0.9, 0.9, 1.1])
 for centroids in (torch.tensor([-1.0, 1.0, 5.0]), torch.tensor([-1.0, 1.0, torch.nan])):
     distances = (weights[:, None] - centroids).abs()

@@ -174,7 +174,7 @@ print(f"largest error {(original - reconstructed).abs().max():.4f}, half a step 
 # tensor. But a conversion does not saturate: it keeps the low eight bits. 200 becomes $200 - 256 = -56$, and the clamp
 # that follows sees nothing wrong with it.
 
-# %%
+# %% tags=["skip-execution"]
 rounded = torch.tensor([100.0, 127.0, 200.0])
 converted_first = rounded.to(torch.int8).clamp(-128, 127)
 clamped_first = rounded.clamp(-128, 127).to(torch.int8)
@@ -237,7 +237,7 @@ check_answer("answer_5_2", answer_5_2)
 #
 # If all values of a tensor are equal, $r_\max - r_\min$ is 0, and with it the scale. The homework divides by it:
 
-# %%
+# %% tags=["skip-execution"]
 constant = torch.full((4,), 0.5)
 scale = (constant.max().item() - constant.min().item()) / (127 - -128)
 try:
@@ -499,7 +499,7 @@ check(shift_quantized_linear_bias)
 # Processors with instructions for sums of `int8` products (VNNI) have an exact one, which `int8_linear` uses. Elsewhere
 # it takes the float32 product as well, but on pieces that are short enough, and adds those up in `int32`.
 
-# %%
+# %% tags=["skip-execution"]
 torch.manual_seed(0)
 input = torch.randint(64, 128, (4, 4608), dtype=torch.int8)
 weight = torch.randint(64, 128, (3, 4608), dtype=torch.int8)

@@ -15,6 +15,7 @@ from autograder import bench, workplaces
 from autograder.batch import grade_class
 from autograder.course import CourseError
 from autograder.demo import perfect_submission
+from autograder.nursery import Nursery
 from autograder.results import read_record
 from autograder.sandbox import Template
 from autograder.submissions import find_submissions
@@ -103,32 +104,39 @@ def test_records_and_pages_are_the_same_from_processes(course, classroom, graded
     assert pages["here"]["ada"].autograded and pages["here"]["cyd"].autograded is None
 
 
+def workers() -> list[psutil.Process]:
+    """The processes that grade: multiprocessing's server forks them."""
+    servers = [one for one in psutil.Process().children() if "forkserver" in " ".join(one.cmdline())]
+    return [child for server in servers for child in server.children()]
+
+
 @pytest.mark.slow
 def test_a_process_that_dies_costs_nothing_but_time_and_none_is_left(course, classroom, graded, tmp_path):
     before = {child.pid for child in psutil.Process().children(recursive=True)}
 
     def kill_one(one, number, total):
         if number == 1:
-            workers = [child for child in psutil.Process().children() if child.pid not in before]
-            next(child for child in workers if "spawn_main" in " ".join(child.cmdline())).kill()
+            next(child for child in workers() if child.pid not in before).kill()
 
     grade_class(course, LAB, classroom, out=tmp_path, processes=2, jobs=2, on_result=kill_one)
     assert read_all(tmp_path) == read_all(graded)
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
-    assert [child for child in left if "resource_tracker" not in " ".join(child.cmdline())] == []
+    servers = ("resource_tracker", "forkserver")  # multiprocessing's own, which end with this process
+    assert [child for child in left if not any(name in " ".join(child.cmdline()) for name in servers)] == []
+    assert not workers()
 
 
 @pytest.mark.slow
 def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course, classroom, tmp_path):
     def kill_all(found):
         if found.student == "ada":
-            for child in psutil.Process().children():
-                if "spawn_main" in " ".join(child.cmdline()):
-                    child.kill()
+            for child in workers():
+                child.kill()
 
     assignment = bench.Assignment(course, LAB)
     found = [one for one in find_submissions(classroom, LAB) if one.student == "ada"]
-    [done] = workplaces.in_processes(assignment, found, kill_all, jobs=1)
+    with Nursery() as nursery:
+        [done] = workplaces.in_processes(assignment, found, kill_all, jobs=1, nursery=nursery)
     assert not done.graded.record.graded
     assert "the process that graded it ended, twice" in done.graded.record.problem
 
@@ -209,7 +217,7 @@ def test_only_the_students_asked_for_are_graded(course, classroom, tmp_path, tem
 class NoTemplate:
     """Stands for the sandbox where nothing is run."""
 
-    def __init__(self, limits, *, sandboxed=True) -> None:
+    def __init__(self, limits, *, sandboxed=True, line=None) -> None:
         self.layers: dict[str, str] = {}
 
     def __enter__(self):

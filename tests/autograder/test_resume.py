@@ -200,7 +200,8 @@ def test_a_run_killed_three_times_and_started_again_writes_what_an_undisturbed_o
         time.sleep(0.01)
     assert running.poll() is None, running.communicate()
     helpers = psutil.Process(running.pid).children(recursive=True)
-    workers = [child for child in psutil.Process(running.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    servers = [child for child in psutil.Process(running.pid).children() if "forkserver" in " ".join(child.cmdline())]
+    workers = [child for server in servers for child in server.children()]
     running.kill()
     assert ended(running) == -signal.SIGKILL
     assert 12 <= len(list(records.glob("*.json"))) < len(list(classroom.iterdir()))
