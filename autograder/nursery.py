@@ -1,8 +1,9 @@
-"""A process that has imported and practised what every submission needs, and forks warm processes (template.py).
+"""A process that has imported and practised what every submission needs, from which warm processes are forked.
 
-Starting one takes seconds of a core, nearly all of them for imports. A nursery takes them once for all that a class
-needs, and while the grader is still importing itself: so this module imports little. What it forks is as apart as if it
-had been started anew: a nursery reads nothing but the options of the one that it forks, and has no secret to pass on.
+Starting one of these (template.py) takes seconds of a core, nearly all of them for imports. A nursery takes them once
+for all that a class needs, and while the grader is still importing itself: so this module imports little. What is
+forked from it (hatchery.py) is as apart as if it had been started anew: a nursery has nothing of the grader's, and
+reads nothing but the options of those that it forks.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from itertools import islice
 from multiprocessing import forkserver
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NoReturn, Self
+from typing import IO, Any, Self
 
 import matplotlib
 
@@ -40,7 +41,7 @@ class Nursery:
         self._folder = tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True)
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._process = start_clean("autograder.nursery", {"folder": self._folder.name}, theirs)
+            self._process = start_clean("autograder.hatchery", {"folder": self._folder.name}, theirs)
         return self
 
     def __exit__(
@@ -132,52 +133,3 @@ def _environment(home: str) -> dict[str, str]:
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
     fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # its list of fonts takes seconds to make
     return {**kept, **threads, **fonts, "PYTHONPATH": checkout, "CUDA_VISIBLE_DEVICES": "", "HOME": home}
-
-
-def main() -> NoReturn:
-    """The nursery's own process. It ends when its control socket is closed."""
-    from autograder import memory, template  # late: torch, which the grader need not wait for to start this
-
-    shell = template.warm_up()
-    memory.make_forks_cheap()
-    lines = {CONTROL: socket.socket(fileno=CONTROL)}
-    waiting = select.poll()
-    waiting.register(CONTROL, select.POLLIN)
-    while True:
-        for number, _ in waiting.poll():
-            message, descriptors, _, _ = socket.recv_fds(lines[number], MAX_OPTIONS, 1)
-            if not message and number == CONTROL:
-                os._exit(0)
-            elif not message:
-                waiting.unregister(number)
-                lines.pop(number).close()
-            elif number == CONTROL:
-                lines[descriptors[0]] = socket.socket(fileno=descriptors[0])
-                waiting.register(descriptors[0], select.POLLIN)
-            else:
-                _fork(lines[number], json.loads(message), descriptors[0], shell)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-
-
-def _fork(line: socket.socket, options: dict[str, Any], control: int, shell: Any) -> None:
-    from autograder import template
-
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setsid()
-            os.dup2(control, CONTROL)
-            os.closerange(CONTROL + 1, 4096)
-            os.environ["HOME"] = options["folder"]
-            template.be_warm(options, shell)
-        finally:
-            os._exit(0)
-    os.close(control)
-    held = os.pidfd_open(child)
-    try:
-        with contextlib.suppress(OSError):  # who asked is gone, and with them the control socket: the child ends, too
-            socket.send_fds(line, [json.dumps({"pid": child}).encode()], [held])
-    finally:
-        os.close(held)

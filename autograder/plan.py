@@ -16,8 +16,9 @@ def plan_cells(repaired: Repaired) -> tuple[Cell, ...]:
     """What the sandbox is to do with each code cell; markdown is left out, numbers count all cells.
 
     A check cell is a place to call its function, never run. Any other check call is skipped, and so are long
-    experiments, except for the definitions of one that a graded function was written into. The experiments of another
-    course have no tags: of its cells that do more than define, only the definitions are run.
+    experiments and cells that only show something, except for the definitions of one that a graded function was written
+    into. The experiments of another course have no tags: of its cells that do more than define, only the definitions
+    are run.
     """
     items = {name for cell in repaired.notebook.cells if (name := _checked_item(cell))}
     return tuple(

@@ -33,7 +33,8 @@ class Repaired:
 def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
     """``release`` is the notebook that students were given. Neither notebook is changed."""
     slots = read_slots(release)
-    cells = copy.deepcopy(submitted.cells)
+    # What is deeper in a cell is replaced below, not changed, so it need not be copied.
+    cells = [NotebookNode({**cell, "metadata": NotebookNode(cell.metadata)}) for cell in submitted.cells]
     told = mend_pieces(cells, release.cells, {slot.item for slot in slots if slot.role == "check"})
     matched = match(NotebookNode(cells=cells), slots)
     work = _Work(matched, cells)
@@ -49,8 +50,9 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
         work.order_checks()
         work.gather_answers()
         work.tell_lost_metadata()
+    owned = work.owned
     for cell in work.cells:
-        if "nbgrader" in cell.metadata and id(cell) not in work.owned:
+        if "nbgrader" in cell.metadata and id(cell) not in owned:
             del cell.metadata["nbgrader"]  # a copy, or a cell of somebody else's assignment
     notebook = copy.deepcopy({**release, "cells": []})
     result = NotebookNode(notebook)

@@ -246,8 +246,8 @@ def _kind(process: psutil.Process, own: int) -> str:
     line = " ".join(process.cmdline())
     if "forkserver" in line:
         return "worker" if "forkserver" in " ".join(process.parent().cmdline()) else ""
-    if "autograder.nursery" in line:
-        parents = sum("autograder.nursery" in " ".join(one.cmdline()) for one in process.parents())
+    if "autograder.hatchery" in line:
+        parents = sum("autograder.hatchery" in " ".join(one.cmdline()) for one in process.parents())
         return {0: "nursery", 2: "template"}.get(parents, "")
     return ""
 

@@ -11,6 +11,7 @@ from autograder.build import build
 from autograder.classroom import Outcome, grade_and_publish
 from autograder.course import Course, Limits, load_course
 from autograder.demo import LAB, make_class
+from autograder.nursery import Nursery
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
 from qlab_helpers.checking.codec import decode, encode, pack, unpack
@@ -92,7 +93,7 @@ def course(make_tiny_course: Callable[[Path], Course], tmp_path_factory: pytest.
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Template]:
     limits = Limits(cell_s=2, case_s=1, notebook_s=60, memory_mib=1024, output_mib=8, processes=32)
-    with Template(limits) as template:
+    with Nursery() as nursery, nursery.line() as line, Template(limits, line=line) as template:  # as in a class
         yield template
 
 

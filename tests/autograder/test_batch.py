@@ -141,6 +141,12 @@ def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course
     assert "the process that graded it ended, twice" in done.graded.record.problem
 
 
+@pytest.mark.parametrize(("jobs", "cores"), [(1, [None]), (2, [4, 7]), (3, [4, 7, 4])])
+def test_each_process_has_a_core_of_its_own_where_there_are_as_many_as_cores(monkeypatch, jobs, cores):
+    monkeypatch.setattr(workplaces.os, "sched_getaffinity", lambda process: {4, 7})
+    assert [workplaces._core(number, jobs) for number in range(jobs)] == cores
+
+
 def test_times_are_kept_beside_the_records_not_in_them(graded):
     lines = [json.loads(line) for line in (graded / "timings.jsonl").read_text().splitlines()]
     assert {line["student"] for line in lines} == {"ada", "bob", "cyd", "dan", "eve", "zoe"}
