@@ -20,7 +20,10 @@ MAX_FILES = 4096
 
 
 def main() -> NoReturn:
-    """New lines come over the control socket, and options of a process over a line. It ends with the control socket."""
+    """New lines come over the control socket, and options of a process over a line.
+
+    When the control socket is closed it waits for what it has forked, which ends with its own, and ends.
+    """
     shell = warm_up()
     memory.make_forks_cheap()
     lines = {CONTROL: socket.socket(fileno=CONTROL)}
@@ -30,6 +33,9 @@ def main() -> NoReturn:
         for number, _ in waiting.poll():
             message, descriptors, _, _ = socket.recv_fds(lines[number], MAX_OPTIONS, 1)
             if not message and number == CONTROL:
+                with contextlib.suppress(ChildProcessError):
+                    while True:
+                        os.wait()
                 os._exit(0)
             elif not message:
                 waiting.unregister(number)

@@ -28,18 +28,20 @@ import matplotlib
 
 CONTROL = 3  # descriptor of its control socket, in a nursery and in a warm process
 START_S = 300.0  # a cold import of torch on a busy machine
+END_S = 5.0
 MAX_OPTIONS = 65536
 LARGE = 24  # submissions: with fewer, the start of more processes takes longer than it saves
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
 class Nursery:
-    """Use as a context manager. It ends with the process that started it; what it has forked lives on."""
+    """Use as a context manager. It ends with the process that started it, after all that it has forked."""
 
     def __enter__(self) -> Self:
         """Returns at once: it warms up while others do something else."""
         self._folder = tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True)
         self._control, theirs = socket.socketpair()
+        self._asked = False
         with theirs:
             self._process = start_clean("autograder.hatchery", {"folder": self._folder.name}, theirs)
         return self
@@ -48,12 +50,15 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=END_S if self._asked else 0)  # it may still be warming up, for nobody
         self._process.kill()
         self._process.wait()
         self._folder.cleanup()
 
     def line(self) -> socket.socket:
         """A connection over which warm processes can be asked for, from this process or another."""
+        self._asked = True
         ours, theirs = socket.socketpair()
         with theirs, contextlib.suppress(OSError):  # it has ended: then the line is dead, and whoever asks will see
             socket.send_fds(self._control, [b"{}"], [theirs.fileno()])
@@ -68,9 +73,14 @@ def warming(submissions: Path, jobs: int) -> Iterator[Nursery]:
     """
     with Nursery() as nursery:
         if jobs > 1 and submissions.is_dir() and len(list(islice(submissions.iterdir(), LARGE))) == LARGE:
-            multiprocessing.set_forkserver_preload(["autograder.bench"])
-            forkserver.ensure_running()
+            prepare_processes()
         yield nursery
+
+
+def prepare_processes() -> None:
+    """Have what the processes of a class need imported in the one that forks them, unless that runs already."""
+    multiprocessing.set_forkserver_preload(["autograder.bench"])
+    forkserver.ensure_running()
 
 
 class Hatched:

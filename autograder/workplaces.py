@@ -23,7 +23,7 @@ from typing import Any
 
 from autograder.bench import Assignment, Bench, Done
 from autograder.course import CourseError
-from autograder.nursery import Nursery
+from autograder.nursery import Nursery, prepare_processes
 from autograder.results import Record
 from autograder.submissions import Found
 from qlab_helpers.checking.reference import ReferenceMissing
@@ -63,6 +63,7 @@ def in_processes(
 
     Raises ``CourseError`` when a bench cannot be set up. Leaving early ends all of them.
     """
+    prepare_processes()
     queue = iter(found)
     places: list[_Place] = []
     try:

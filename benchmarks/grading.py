@@ -16,6 +16,7 @@ import platform
 import random
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,6 @@ import nbformat
 import psutil
 
 from autograder.bank import solution_text
-from autograder.classroom import grade_and_publish
 from autograder.course import Course, load_course
 from autograder.demo import LAB, make_class
 from autograder.gradebook import Gradebook
@@ -52,6 +52,7 @@ ORDINARY = (
 )
 READABLE = ORDINARY[:6]  # by nbgrader, which loses the others' metadata
 SAMPLE_EVERY_S = 10.0
+PARTS = ("cases", "mutants", "reference")  # of a course, beside the grader
 LARGE = 100_000  # submissions, for the estimate
 
 
@@ -93,7 +94,8 @@ def print_rate(name: str, one: dict[str, Any]) -> None:
     if "first_after_s" in one:
         rate += f" ({one['a_second_from_then']:.2f} from the first on, after {one['first_after_s']:.1f} s)"
     memory = f", {one['memory_mib']} MiB" if "memory_mib" in one else ""
-    print(f"{rate}, {one['cpu_s_each']:.3f} s of a core each, load {one['load_before']}{memory}", flush=True)
+    before = f"a core took {one['core_ms_before']} ms, load {one['load_before']}"
+    print(f"{rate}, {one['cpu_s_each']:.3f} s of a core each; before: {before}{memory}", flush=True)
 
 
 def machine() -> dict[str, Any]:
@@ -104,31 +106,37 @@ def machine() -> dict[str, Any]:
 
 
 def qlab_rate(course: Course, folder: Path, broken: list[str], students: int, jobs: int) -> dict[str, Any]:
-    """Grade a class in a course folder of its own; with ``broken`` kinds, every tenth student has one."""
-    submissions, out = folder / "submissions", folder / "graded"
-    for place in (submissions, out, course.data):
+    """``qlab grade``, as it is typed, in a course of its own; with ``broken`` kinds, every tenth student has one."""
+    submissions, out, root = folder / "submissions", folder / "graded", folder / "course-of-qlab"
+    for place in (submissions, out, root):
         shutil.rmtree(place, ignore_errors=True)
     write_class(course, folder / "kinds", submissions, broken, students)
-    load, ends = load_before(), []
-    begin, used = time.perf_counter(), cpu_s()
-    with watched_memory() if broken else nullcontext({}) as peaks:  # to watch takes time of a core, too
-        grade_and_publish(
-            course,
-            LAB,
-            submissions,
-            out=out,
-            jobs=jobs,
-            resume=False,
-            on_progress=lambda done, total: ends.append(time.perf_counter()),
+    copy_course(root)
+    command = [Path(sys.executable).parent / "qlab", "grade", LAB, "--submissions", submissions, "--out", out]
+    core, load = core_ms(), load_before()
+    begin, begun, used = time.perf_counter(), time.time(), cpu_s()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--jobs", str(jobs)],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
+        with watched_memory(process.pid) if broken else nullcontext({}) as peaks:  # which takes time of a core, too
+            process.wait()
     seconds = time.perf_counter() - begin
+    ends = sorted(path.stat().st_mtime - begun for path in (out / "records").glob("*.json"))
+    if len(ends) != students:
+        raise SystemExit(f"qlab grade failed: {(folder / 'log').read_text()[-2000:]}")
     return {
         "students": students,
         "jobs": jobs,
+        "core_ms_before": core,
         "load_before": load,
         "seconds": round(seconds, 2),
         "a_second": round(students / seconds, 3),
-        "first_after_s": round(ends[0] - begin, 2),
+        "first_after_s": round(ends[0], 2),
         "a_second_from_then": round((students - 1) / (ends[-1] - ends[0]), 3),
         "cpu_s_each": round((cpu_s() - used) / students, 4),
         **({"memory_mib": peaks} if peaks else {}),
@@ -161,11 +169,7 @@ def write_class(course: Course, kinds: Path, target: Path, broken: list[str], st
 def nbgrader_rate(course: Course, folder: Path, sample: int) -> dict[str, Any]:
     """Stock nbgrader on a copy of the course, started once for the sample; its start-up is part of its time."""
     root = folder / "stock"
-    root.mkdir()
-    for name in ("course.toml", "nbgrader_config.py"):
-        shutil.copy(ROOT / name, root)
-    for name in ("solutions", "notebooks", "autograder/cases", "autograder/mutants", "autograder/reference"):
-        shutil.copytree(ROOT / name, root / name)
+    copy_course(root)
     stock = load_course(root)
     for number in range(sample):
         target = stock.data / "submitted" / f"s{number}" / LAB
@@ -181,7 +185,7 @@ def nbgrader_rate(course: Course, folder: Path, sample: int) -> dict[str, Any]:
         "PYTHONPATH": str(ROOT),
         "QLAB_FAST": "1",
     }
-    load = load_before()
+    core, load = core_ms(), load_before()
     begin, used = time.perf_counter(), cpu_s()
     patience = "--Execute.iopub_timeout=300"  # else it gives up on a busy machine
     command = [sys.executable, "-m", "nbgrader", "autograde", LAB, patience]
@@ -191,11 +195,34 @@ def nbgrader_rate(course: Course, folder: Path, sample: int) -> dict[str, Any]:
         raise SystemExit(f"nbgrader autograde failed: {run.stderr[-2000:]}")
     return {
         "students": sample,
+        "core_ms_before": core,
         "load_before": load,
         "seconds": round(seconds, 2),
         "a_second": round(sample / seconds, 3),
         "cpu_s_each": round((cpu_s() - used) / sample, 4),
     }
+
+
+def copy_course(root: Path) -> None:
+    root.mkdir()
+    for name in ("course.toml", "nbgrader_config.py"):
+        shutil.copy(ROOT / name, root)
+    for name in ("solutions", "notebooks", *(f"autograder/{one}" for one in PARTS), "qlab_helpers/reference"):
+        shutil.copytree(ROOT / name, root / name)
+
+
+def core_ms() -> float:
+    """How long a core takes for a million additions in Python, while nothing of ours runs.
+
+    Of a virtual machine this changes from minute to minute, and all rates with it.
+    """
+    taken = []
+    for _ in range(5):
+        begin, total = time.perf_counter(), 0
+        for number in range(1_000_000):
+            total += number
+        taken.append(time.perf_counter() - begin)
+    return round(1e3 * statistics.median(taken), 1)
 
 
 def load_before() -> float:
@@ -210,20 +237,19 @@ def cpu_s() -> float:
 
 
 @contextmanager
-def watched_memory() -> Iterator[dict[str, int]]:
-    """The largest memory, in MiB, of this process and of the largest one of each kind that it started.
+def watched_memory(writer: int) -> Iterator[dict[str, int]]:
+    """The largest memory, in MiB, of the process that writes and of the largest one of each kind that it started.
 
     What processes share is divided among them (PSS).
     """
     peaks: dict[str, int] = {}
     ended = threading.Event()
-    own = os.getpid()
 
     def watch() -> None:
         while not ended.wait(SAMPLE_EVERY_S):
-            for process in [psutil.Process(own), *psutil.Process(own).children(recursive=True)]:
+            for process in _tree(writer):
                 try:
-                    kind = _kind(process, own)
+                    kind = _kind(process, writer)
                     used = process.memory_full_info().pss if kind else 0
                 except psutil.Error:
                     continue
@@ -239,9 +265,16 @@ def watched_memory() -> Iterator[dict[str, int]]:
         watcher.join()
 
 
-def _kind(process: psutil.Process, own: int) -> str:
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kind(process: psutil.Process, writer: int) -> str:
     """ "" for a submission's processes: they come and go."""
-    if process.pid == own:
+    if process.pid == writer:
         return "writer"
     line = " ".join(process.cmdline())
     if "forkserver" in line:
