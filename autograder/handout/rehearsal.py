@@ -17,11 +17,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder import sandbox
+from autograder import nursery
 from autograder.course import CourseError
 from autograder.handout.bundle import Bundle
 
-KEPT_VARIABLES = (*sandbox.KEPT_VARIABLES, "OMP_NUM_THREADS", "QLAB_DATA")
+KEPT_VARIABLES = (*nursery.KEPT_VARIABLES, "OMP_NUM_THREADS", "QLAB_DATA")
 MINUTES = 30
 
 
