@@ -105,15 +105,20 @@ class Hatched:
         os.close(self._descriptor)
 
 
-def hatch(line: socket.socket, options: dict[str, Any], control: socket.socket) -> Hatched | None:
-    """Have a warm process forked, whose control socket is ``control``; None when the nursery is not there any more."""
-    try:
-        line.settimeout(START_S)
-        socket.send_fds(line, [json.dumps(options).encode()], [control.fileno()])
-        answer, [descriptor], _, _ = socket.recv_fds(line, MAX_OPTIONS, 1)
-    except (OSError, ValueError):
-        return None
-    return Hatched(int(json.loads(answer)["pid"]), descriptor)
+def hatch(line: socket.socket, options: dict[str, Any]) -> tuple[Hatched, socket.socket] | None:
+    """A warm process and its control socket; None when the nursery is not there any more, or cannot fork any here."""
+    if not hasattr(os, "pidfd_open"):
+        return None  # not Linux
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            line.settimeout(START_S)
+            socket.send_fds(line, [json.dumps(options).encode()], [theirs.fileno()])
+            answer, [descriptor], _, _ = socket.recv_fds(line, MAX_OPTIONS, 1)
+        except (OSError, ValueError):
+            ours.close()  # so one that was forked nevertheless ends
+            return None
+    return Hatched(int(json.loads(answer)["pid"]), descriptor), ours
 
 
 def start_clean(

@@ -51,7 +51,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
 import qlab_helpers
 from autograder import nursery, wire
@@ -188,16 +188,11 @@ class Template:
             "masked": masked_paths(),
             "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],
         }
-        ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile() as complaints, theirs:
-            self._process = nursery.hatch(self._line, options, theirs) if self._line else None
-            if self._process is None:
-                self._process = nursery.start_clean("autograder.template", options, theirs, log=complaints)
-            theirs.close()
-            self._control = ours
+        with tempfile.TemporaryFile() as complaints:
+            self._process, self._control = self._warm_process(options, complaints)
             self.generation += 1
             try:
-                answer, _ = wire.receive(ours, max_body=0, deadline=time.monotonic() + nursery.START_S)
+                answer, _ = wire.receive(self._control, max_body=0, deadline=time.monotonic() + nursery.START_S)
             except wire.WireError as error:
                 self._stop()
                 complaints.seek(0)
@@ -212,6 +207,16 @@ class Template:
                 " namespaces (sysctl user.max_user_namespaces), grade on another machine, or add --no-sandbox"
             )
         self.layers = answer["layers"]
+
+    def _warm_process(
+        self, options: dict[str, Any], complaints: IO[bytes]
+    ) -> tuple[subprocess.Popen | nursery.Hatched, socket.socket]:
+        """With its control socket: from the nursery, or by itself."""
+        if self._line is not None and (hatched := nursery.hatch(self._line, options)) is not None:
+            return hatched
+        ours, theirs = socket.socketpair()
+        with theirs:
+            return nursery.start_clean("autograder.template", options, theirs, log=complaints), ours
 
     def _stop(self) -> None:
         if self._control is not None:

@@ -1,9 +1,9 @@
 """The warm process: imports torch once, shuts itself into a box, then forks a child for each submission.
 
-It is started by sandbox.py with one inherited socket and a clean environment, or forked from a nursery that was
-(hatchery.py). Commands come over that socket: "spawn"
-brings the end of a socket pair for the child, "kill" ends a child and tells how it ended. In between it watches their
-memory. It never reads anything that a submission writes, and none of them sees it.
+It is started with one inherited socket and a clean environment, or forked from a nursery that was (hatchery.py).
+Commands come over that socket: "spawn" brings the end of a socket pair for the child, "kill" ends a child and tells how
+it ended. In between it watches their memory. It never reads anything that a submission writes, and none of them sees
+it.
 """
 
 import contextlib
