@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import CourseError
-from autograder.sandbox import KEPT_VARIABLES
+from autograder.nursery import KEPT_VARIABLES
 
 MINUTES = 15
 
