@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from autograder.course import Course, load_course
 from autograder.demo import LAB, make_class
 from autograder.gradebook import Gradebook
 from autograder.mutation import mutants
+from autograder.namespaces import prctl
 from autograder.notebooks import read_lab
 from autograder.results import write_atomically
 
@@ -53,6 +54,7 @@ ORDINARY = (
 READABLE = ORDINARY[:6]  # by nbgrader, which loses the others' metadata
 SAMPLE_EVERY_S = 10.0
 PARTS = ("cases", "mutants", "reference")  # of a course, beside the grader
+PR_SET_CHILD_SUBREAPER = 36
 LARGE = 100_000  # submissions, for the estimate
 
 
@@ -64,6 +66,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, default=RESULT)
     options = parser.parse_args()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)  # so that all that a command starts is counted here, when it has ended
     with tempfile.TemporaryDirectory(prefix="qlab-bench-") as name:
         folder = Path(name)
         course = load_course(data=folder / "course")
@@ -125,7 +128,10 @@ def qlab_rate(course: Course, folder: Path, broken: list[str], students: int, jo
         )
         with watched_memory(process.pid) if broken else nullcontext({}) as peaks:  # which takes time of a core, too
             process.wait()
-    seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
+        with suppress(ChildProcessError):
+            while True:
+                os.wait()  # what it leaves to end by itself: multiprocessing's server, with the time of its processes
     ends = sorted(path.stat().st_mtime - begun for path in (out / "records").glob("*.json"))
     if len(ends) != students:
         raise SystemExit(f"qlab grade failed: {(folder / 'log').read_text()[-2000:]}")
