@@ -15,10 +15,10 @@ CHECKS = ("check", "check_answer")
 #: Cell magics whose body is Python of this notebook.
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
-BINDING = re.compile(
-    r"^\s*(?:(?:async\s+def|def|class)\s+(\w+)|(?:import|from)\b(.*)|([\w ,]+?)\s*(?::[^=\n]+)?=(?!=))", re.MULTILINE
-)
 WORD = re.compile(r"\w+")
+NAMES = re.compile(r"[\w\s,]+")
+DEFINING = ("async", "def", "class")
+IMPORTING = ("import", "from")
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORT = (ast.Import, ast.ImportFrom)
 # Only one thread may change the warning filters at a time; parsing takes a millisecond.
@@ -49,8 +49,10 @@ def analyse(source: str) -> Code:
     """Of a cell that is not Python, ``defines`` is what its lines seem to define."""
     tree = _parse(source)
     if tree is None:
-        names = {first or second for first, second in DEFINITION.findall(source[:MAX_SOURCE])}
-        return Code(False, frozenset(names), reads=frozenset(WORD.findall(source)), others=_seems_to_bind(source))
+        source = source[:MAX_SOURCE]
+        names = {first or second for first, second in DEFINITION.findall(source)}
+        words, others = frozenset(WORD.findall(source)), frozenset(_seems_to_bind(source))
+        return Code(False, frozenset(names), reads=words, others=others)
     statements, lines = _statements(tree), source.split("\n")
     names = {name for statement in statements for name in _names(statement)}
     imports = {binding for statement in statements for binding in _imports(statement)}
@@ -71,8 +73,12 @@ def defines_nothing_twice(sources: Iterable[str]) -> bool:
     """Is every function at the end of a notebook what it was below its own cell, as far as the text tells?
 
     That is so when no name that a function uses, or a function's own name, is bound in two cells. The same import twice
-    is one, and so is the same function. Of a cell that is not Python, all words count as used.
+    is one, and so is the same function. Of a cell that is not Python, all words count as used; one that is too long to
+    be looked through may bind anything.
     """
+    sources = list(sources)
+    if any(len(source) > MAX_SOURCE for source in sources):
+        return False
     codes = [analyse(source) for source in sources]
     once = {binding for code in codes for binding in (*code.imports, *code.functions)}
     bound = Counter([*(name for name, _ in once), *(name for code in codes for name in code.others)])
@@ -186,21 +192,30 @@ def _reads(source: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _heads(statements: Sequence[ast.stmt]) -> set[str]:
+def _heads(statements: Iterable[ast.stmt]) -> set[str]:
     """What decorators, defaults, annotations and bases use."""
+    functions = [one for one in statements if isinstance(one, FUNCTION)]
+    heads = [part for one in functions for part in ast.iter_child_nodes(one) if not isinstance(part, ast.stmt)]
+    return {node.id for head in heads for node in ast.walk(head) if isinstance(node, ast.Name)}
+
+
+def _seems_to_bind(source: str) -> set[str]:
+    """What its lines define, import and assign: rather too much than too little.
+
+    Not by one pattern over the whole: on lines that nobody wrote by hand, some take time without end.
+    """
     found: set[str] = set()
-    for statement in statements:
-        if isinstance(statement, FUNCTION):
-            head = [value for field, value in ast.iter_fields(statement) if field != "body"]
-            parts = [part for value in head for part in (value if isinstance(value, list) else [value])]
-            nodes = [node for part in parts if isinstance(part, ast.AST) for node in ast.walk(part)]
-            found |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    for line in source.splitlines():
+        first = WORD.match(line.lstrip())
+        target, assigns, value = line.partition("=")
+        names = target.partition(":")[0]
+        if first and first.group() in IMPORTING:
+            found.update(WORD.findall(line))
+        elif first and first.group() in DEFINING:
+            found.update(WORD.findall(line.partition("(")[0]))
+        elif assigns and not value.startswith("=") and NAMES.fullmatch(names):
+            found.update(WORD.findall(names))
     return found
-
-
-def _seems_to_bind(source: str) -> frozenset[str]:
-    """Rather too much than too little."""
-    return frozenset(word for found in BINDING.findall(source) for word in WORD.findall(" ".join(found)))
 
 
 def _only_defines(statement: ast.stmt) -> bool:
