@@ -13,7 +13,7 @@ from pathlib import Path
 from autograder import sandbox
 from autograder.bench import Assignment, Bench, Done
 from autograder.course import Course, CourseError
-from autograder.nursery import LARGE, Nursery
+from autograder.nursery import SMALL, Nursery
 from autograder.regrade import lay_aside
 from autograder.results import OtherSchema, Record, check_schema, read_record, write_atomically, write_record
 from autograder.submissions import Found, find_submissions
@@ -63,7 +63,7 @@ def grade_class(
         return known[one.student] if resume else None
 
     if processes is None:
-        processes = min(jobs, 2 * len(found) // LARGE) if template is None else 0
+        processes = min(jobs, len(found) // SMALL) if template is None else 0
     work = (
         _on_cluster(assignment, found, recall, scheduler)
         if scheduler

@@ -93,7 +93,8 @@ def grade(
     course.lab(lab)
     jobs = jobs or os.cpu_count() or 1
     out = out or course.data / "graded" / lab
-    with nullcontext() if scheduler else warming(submissions, jobs) as nursery:
+    # Of a few students chosen from a large folder one process has all.
+    with nullcontext() if scheduler else warming(submissions, 1 if students else jobs) as nursery:
         from autograder.classroom import grade_and_publish  # late, as all that takes seconds to import
         from autograder.regrade import as_table, moved_of
 

@@ -31,7 +31,7 @@ def main() -> NoReturn:
     waiting.register(CONTROL, select.POLLIN)
     while True:
         for number, _ in waiting.poll():
-            message, descriptors, _, _ = socket.recv_fds(lines[number], MAX_OPTIONS, 1)
+            message, descriptors = _received(lines[number])
             if not message and number == CONTROL:
                 with contextlib.suppress(ChildProcessError):
                     while True:
@@ -48,6 +48,15 @@ def main() -> NoReturn:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+def _received(line: socket.socket) -> tuple[bytes, list[int]]:
+    """Nothing where the other side is gone, also when it went without having read its answer."""
+    try:
+        message, descriptors, _, _ = socket.recv_fds(line, MAX_OPTIONS, 1)
+    except OSError:
+        return b"", []
+    return message, descriptors
 
 
 def _fork(line: socket.socket, message: bytes, control: int, shell: InteractiveShell) -> None:

@@ -30,7 +30,7 @@ CONTROL = 3  # descriptor of its control socket, in a nursery and in a warm proc
 START_S = 300.0  # a cold import of torch on a busy machine
 END_S = 5.0
 MAX_OPTIONS = 65536
-LARGE = 24  # submissions: with fewer, the start of more processes takes longer than it saves
+SMALL = 12  # submissions to a process; with fewer, its start takes longer than it saves
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
@@ -72,7 +72,8 @@ def warming(submissions: Path, jobs: int) -> Iterator[Nursery]:
     Both are ready about when the caller has imported what it needs itself.
     """
     with Nursery() as nursery:
-        if jobs > 1 and submissions.is_dir() and len(list(islice(submissions.iterdir(), LARGE))) == LARGE:
+        enough = 2 * SMALL  # for two processes
+        if jobs > 1 and submissions.is_dir() and len(list(islice(submissions.iterdir(), enough))) == enough:
             prepare_processes()
         yield nursery
 

@@ -29,8 +29,9 @@ from autograder.sandbox import Child, Ending, Template, TemplateDied
 
 __all__ = ["Call", "Cell", "Probe", "RawOutcome", "SessionOutput", "run_session"]
 
-HASTY = 0.25  # share of its limit that a call has in a fork that others have used, since what takes longer is asked
-# again, and that it has after its function has run out of time once
+#: Share of its limit that a call has in a fork that others have used, since what takes longer is asked again, and that
+#: it has after its function has run out of time once.
+HASTY = 0.25
 CELLS_SHARE = 0.75  # of the budget; the rest is for the questions
 LAST_S = 5.0  # after the budget, for the definitions in cells not run yet
 MAX_TIMEOUTS = 3  # of one item; its other cases are not tried

@@ -136,9 +136,11 @@ class _Place:
 
     def _send(self, one: Found | None, recall: Recall) -> None:
         with suppress(OSError):  # it has died: ``take`` will notice
+            if one is None:
+                self.connection.send(None)
+                return
             lost = self.losses >= MAX_LOSSES and one is self.waiting[0]
-            known = recall(one) if one is not None and not lost else None
-            self.connection.send((one, known, lost) if one is not None else None)
+            self.connection.send((one, None if lost else recall(one), lost))
 
     def stop(self) -> None:
         """Ask it to end, with what it has started."""
