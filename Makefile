@@ -39,7 +39,7 @@ bench: .venv/.bench
 # those of the mixed classes: make bench-grading SIZES="100 1000 10000"
 SIZES ?= 100 1000
 bench-grading: setup
-	$(BIN)/python benchmarks/grading.py --sizes $(SIZES)
+	$(BIN)/python -m benchmarks.grading --sizes $(SIZES)
 
 # Keeps course/ (gradebook, submissions, secret) and runs/ (measured results).
 clean:

@@ -1,6 +1,6 @@
 """qlab and stock nbgrader grade the same class on this machine: submissions a second, and the ratio.
 
-    python benchmarks/grading.py --ordinary 1000 --sizes 100 1000 --sample 6
+    python -m benchmarks.grading --ordinary 1000 --sizes 100 1000 --sample 6
 
 Each class is made of the demo's kinds of submissions: nine tenths ordinary ones (solved, half done, wrong in one place,
 mended before grading), one tenth broken or hostile. No two are alike, and those that are wrong in one place have a
@@ -12,7 +12,6 @@ is its fastest way; qlab grades everything, gradebook, autograded notebooks and 
 import argparse
 import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -20,16 +19,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from importlib import metadata
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 
 from autograder.bank import solution_text
 from autograder.course import Course, load_course
@@ -39,6 +34,8 @@ from autograder.mutation import mutants
 from autograder.namespaces import prctl
 from autograder.notebooks import read_lab
 from autograder.results import write_atomically
+from benchmarks.machine import describe
+from benchmarks.memory import watched_memory
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "grading.json"
@@ -72,7 +69,7 @@ def main() -> None:
         course = load_course(data=folder / "course")
         names = make_class(course, folder / "kinds")
         broken = [name for name in names if name not in ORDINARY]
-        figures: dict[str, Any] = {"machine": machine(), "nbgrader": nbgrader_rate(course, folder, options.sample)}
+        figures: dict[str, Any] = {**describe(), "nbgrader": nbgrader_rate(course, folder, options.sample)}
         print_rate("nbgrader", figures["nbgrader"])
         figures["ordinary"] = qlab_rate(course, folder, [], options.ordinary, options.jobs)
         print_rate("ordinary", figures["ordinary"])
@@ -99,13 +96,6 @@ def print_rate(name: str, one: dict[str, Any]) -> None:
     memory = f", {one['memory_mib']} MiB" if "memory_mib" in one else ""
     before = f"a core took {one['core_ms_before']} ms, load {one['load_before']}"
     print(f"{rate}, {one['cpu_s_each']:.3f} s of a core each; before: {before}{memory}", flush=True)
-
-
-def machine() -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in ("torch", "nbgrader", "nbclient")}
-    memory = round(psutil.virtual_memory().total / 2**30, 1)
-    python = platform.python_version()
-    return {"cores": os.cpu_count(), "processor": _processor(), "memory_gib": memory, "python": python, **versions}
 
 
 def qlab_rate(course: Course, folder: Path, broken: list[str], students: int, jobs: int) -> dict[str, Any]:
@@ -240,62 +230,6 @@ def cpu_s() -> float:
     """Of this process and all that have ended: what a busy machine does not distort as it does the time on the wall."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-@contextmanager
-def watched_memory(writer: int) -> Iterator[dict[str, int]]:
-    """The largest memory, in MiB, of the process that writes and of the largest one of each kind that it started.
-
-    What processes share is divided among them (PSS).
-    """
-    peaks: dict[str, int] = {}
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(SAMPLE_EVERY_S):
-            for process in _tree(writer):
-                try:
-                    kind = _kind(process, writer)
-                    used = process.memory_full_info().pss if kind else 0
-                except psutil.Error:
-                    continue
-                if kind:
-                    peaks[kind] = max(peaks.get(kind, 0), used >> 20)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield peaks
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _kind(process: psutil.Process, writer: int) -> str:
-    """ "" for a submission's processes: they come and go."""
-    if process.pid == writer:
-        return "writer"
-    line = " ".join(process.cmdline())
-    if "forkserver" in line:
-        return "worker" if "forkserver" in " ".join(process.parent().cmdline()) else ""
-    if "autograder.hatchery" in line:
-        parents = sum("autograder.hatchery" in " ".join(one.cmdline()) for one in process.parents())
-        return {0: "nursery", 2: "template"}.get(parents, "")
-    return ""
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

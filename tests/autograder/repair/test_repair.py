@@ -6,88 +6,13 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 
-from autograder.plan import plan_cells, sources_of
+from autograder.plan import sources_of
 from autograder.repair import repair
 
-STUB = "def {name}(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
-QUESTION = "### Question 3.1\n\nWhy?\n\nYOUR ANSWER HERE"
-
-
-def marked(cell: NotebookNode, grade_id: str, *, grade: bool, solution: bool) -> NotebookNode:
-    cell.metadata["nbgrader"] = {
-        "schema_version": 3,
-        "grade_id": grade_id,
-        "grade": grade,
-        "solution": solution,
-        "locked": grade and not solution,
-        "task": False,
-    }
-    if grade:
-        cell.metadata.nbgrader["points"] = 4
-    return cell
-
-
-def make_release() -> NotebookNode:
-    cells = [
-        new_markdown_cell("# The lab"),
-        new_code_cell("import math\nimport torch"),
-        new_markdown_cell("Double it."),
-        marked(new_code_cell(STUB.format(name="double")), "double", grade=False, solution=True),
-        marked(new_code_cell("check(double)"), "check_double", grade=True, solution=False),
-        new_code_cell("Pair = tuple\nWIDTH = 8"),
-        new_markdown_cell("Halve it."),
-        marked(new_code_cell(STUB.format(name="halve")), "halve", grade=False, solution=True),
-        marked(new_code_cell("check(halve)"), "check_halve", grade=True, solution=False),
-        new_code_cell("for step in range(10**9):\n    pass", metadata={"tags": ["skip-execution"]}),
-        marked(new_markdown_cell(QUESTION), "question_3_1", grade=True, solution=True),
-        marked(new_code_cell('answer_5_1 = "?"'), "answer_5_1", grade=False, solution=True),
-        marked(new_code_cell('check_answer("answer_5_1", answer_5_1)'), "check_answer_5_1", grade=True, solution=False),
-        new_markdown_cell("The end."),
-    ]
-    for index, cell in enumerate(cells):
-        cell.id = cell.metadata.get("nbgrader", {}).get("grade_id", f"cell-{index}")
-    return new_notebook(cells=cells)
-
-
-RELEASE = make_release()
-WORK = {
-    "double": "def double(x):\n    return x + x",
-    "halve": "def halve(x):\n    return x / 2",
-    "answer_5_1": 'answer_5_1 = "c"',
-    "question_3_1": QUESTION.replace("YOUR ANSWER HERE", "Because."),
-}
-
-
-def solved() -> NotebookNode:
-    notebook = copy.deepcopy(RELEASE)
-    for grade_id, source in WORK.items():
-        cell_of(notebook, grade_id).source = source
-    return notebook
-
-
-def cell_of(notebook: NotebookNode, grade_id: str) -> NotebookNode:
-    (cell,) = [one for one in notebook.cells if one.metadata.get("nbgrader", {}).get("grade_id") == grade_id]
-    return cell
-
-
-def position(notebook: NotebookNode, grade_id: str) -> int:
-    return notebook.cells.index(cell_of(notebook, grade_id))
-
-
-def stripped(notebook: NotebookNode) -> NotebookNode:
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        cell.metadata = NotebookNode()
-        del cell["id"]
-    return notebook
-
-
-def contents(notebook: NotebookNode) -> list[tuple]:
-    return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
+from .small_release import QUESTION, RELEASE, STUB, WORK, cell_of, contents, position, solved, stripped
 
 
 def test_an_intact_notebook_is_not_touched():
@@ -276,53 +201,6 @@ def test_an_empty_notebook_is_not_a_silent_zero():
     repaired = repair(new_notebook(), RELEASE)
     assert "nothing of this lab" in repaired.repairs[0]
     assert len(repaired.notebook.cells) == 4
-
-
-def test_check_cells_are_places_to_call_and_never_run():
-    plan = {cell.index: cell for cell in plan_cells(repair(solved(), RELEASE))}
-    assert {index: cell.probe for index, cell in plan.items() if cell.probe} == {
-        4: "double",
-        8: "halve",
-        12: "answer_5_1",
-    }
-    assert all(cell.run == "skip" for cell in plan.values() if cell.probe)
-    assert plan[3].run == "full"
-    assert set(plan) == {index for index, cell in enumerate(RELEASE.cells) if cell.cell_type == "code"}
-
-
-def test_long_experiments_are_skipped_though_their_tag_was_lost():
-    plan = {cell.index: cell for cell in plan_cells(repair(stripped(solved()), RELEASE))}
-    assert plan[9].run == "skip"
-
-
-def test_an_edited_experiment_without_its_tag_is_still_skipped():
-    notebook = stripped(solved())
-    notebook.cells[9].source = "for step in range(10**8):\n    pass"
-    plan = {cell.index: cell for cell in plan_cells(repair(notebook, RELEASE))}
-    assert plan[9].run == "skip"
-
-
-def test_experiments_of_another_course_do_not_run_but_what_they_define_is_there():
-    loop = new_code_cell("for epoch in range(10**9):\n    pass\n\n" + WORK["double"])
-    other = new_notebook(cells=[new_code_cell('"""Setup."""\nimport torch\ndevice = torch.device("cpu")'), loop])
-    modes = {cell.source: cell.run for cell in plan_cells(repair(other, RELEASE))}
-    assert modes[loop.source] == "definitions"
-    assert modes[other.cells[0].source] == "full"
-
-
-def test_a_graded_cell_that_students_tag_to_be_skipped_runs():
-    notebook = solved()
-    cell_of(notebook, "double").metadata["tags"] = ["skip-execution"]
-    assert {cell.index: cell.run for cell in plan_cells(repair(notebook, RELEASE))}[3] == "full"
-
-
-def test_a_function_moved_into_a_long_experiment_is_defined_without_running_the_experiment():
-    notebook = solved()
-    del notebook.cells[7]
-    notebook.cells[8].source += "\n" + WORK["halve"]
-    repaired = repair(notebook, RELEASE)
-    (cell,) = [cell for cell in plan_cells(repaired) if "10**9" in cell.source]
-    assert cell.run == "definitions"
 
 
 def test_neither_notebook_is_changed():
