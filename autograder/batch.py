@@ -27,6 +27,7 @@ def grade_class(
     *,
     out: Path,
     jobs: int = 1,
+    on_begun: Callable[[], object] = lambda: None,
     on_result: Callable[[Done, int, int], None] | None = None,
     resume: bool = True,
     students: Collection[str] = (),
@@ -40,8 +41,9 @@ def grade_class(
     """Grade the submissions under ``folder`` (of ``students`` only, if any are named); records sorted by student.
 
     Writes ``out/records/<student>.json`` as each ends and a line in ``out/timings.jsonl``. ``on_result`` is called in
-    this thread with each result, how many are done and how many there are. One submission never stops the run: an
-    error of ours gives a record that is not graded and its traceback in ``out/faults``.
+    this thread with each result, how many are done and how many there are; ``on_begun`` before that, while the first
+    are graded. One submission never stops the run: an error of ours gives a record that is not graded and its traceback
+    in ``out/faults``.
 
     ``jobs`` submissions are graded at a time: in ``processes`` of their own, by default as many if the class is large
     enough; with 0 or 1 in threads of this one. With a ``scheduler``'s address they go to the workers of that Dask
@@ -65,9 +67,18 @@ def grade_class(
     if processes is None:
         processes = min(jobs, len(found) // SMALL) if template is None else 0
     work = (
-        _on_cluster(assignment, found, recall, scheduler)
+        _on_cluster(assignment, found, recall, scheduler, on_begun)
         if scheduler
-        else _here(assignment, found, recall, jobs=jobs, processes=processes, template=template, nursery=nursery)
+        else _here(
+            assignment,
+            found,
+            recall,
+            on_begun,
+            jobs=jobs,
+            processes=processes,
+            template=template,
+            nursery=nursery,
+        )
     )
     records: dict[str, Record] = {}
     with closing(work):
@@ -79,16 +90,19 @@ def grade_class(
     return [records[student] for student in sorted(records)]
 
 
-def _on_cluster(assignment: Assignment, found: list[Found], recall: Recall, scheduler: str) -> Iterator[Done]:
+def _on_cluster(
+    assignment: Assignment, found: list[Found], recall: Recall, scheduler: str, on_begun: Callable[[], object]
+) -> Iterator[Done]:
     from autograder.cluster import on_cluster  # late: what it needs is an extra
 
-    return on_cluster(assignment, found, recall, address=scheduler)
+    return on_cluster(assignment, found, recall, on_begun, address=scheduler)
 
 
 def _here(
     assignment: Assignment,
     found: list[Found],
     recall: Recall,
+    on_begun: Callable[[], object],
     *,
     jobs: int,
     processes: int,
@@ -100,11 +114,11 @@ def _here(
             nursery = opened.enter_context(Nursery())
         if processes > 1:
             assert nursery is not None
-            yield from in_processes(assignment, found, recall, jobs=processes, nursery=nursery)
+            yield from in_processes(assignment, found, recall, on_begun, jobs=processes, nursery=nursery)
         else:
             line = opened.enter_context(nursery.line()) if nursery is not None else None
             bench = opened.enter_context(Bench(assignment, template=template, line=line))
-            yield from in_threads(bench, found, recall, jobs=jobs)
+            yield from in_threads(bench, found, recall, on_begun, jobs=jobs)
 
 
 def _others(course: Course, lab: str) -> tuple[str, ...]:

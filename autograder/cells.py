@@ -6,15 +6,19 @@ import symtable
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from typing import TypeVar
 
+Value = TypeVar("Value")
 MAX_SOURCE = 200_000
+LONG = 10_000  # characters: of longer cells little is remembered
 CHECKS = ("check", "check_answer")
 #: Cell magics whose body is Python of this notebook.
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
+MAGIC = re.compile(r"^([^\S\n]*)[%!].*", re.MULTILINE)
 WORD = re.compile(r"\w+")
 NAMES = re.compile(r"[\w\s,]+")
 DEFINING = ("async", "def", "class")
@@ -31,7 +35,7 @@ class Code:
 
     ``only_defines``: nothing is called for its effect and nothing loops. ``reads``: global names that its functions and
     classes use. What of ``defines`` is imported, with its place; is a function or a class, with its text; is something
-    else: ``imports``, ``functions``, ``others``.
+    else: ``imports``, ``functions``, ``others``. ``places``: the lines of the last statement that binds a name.
     """
 
     parses: bool
@@ -42,31 +46,54 @@ class Code:
     imports: frozenset[tuple[str, str]] = frozenset()
     functions: frozenset[tuple[str, str]] = frozenset()
     others: frozenset[str] = frozenset()
+    places: Mapping[str, slice] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=2048)  # most cells are the same for the whole class
+def kept(function: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Remember what it gives for short sources: most cells are the same for the whole class."""
+    remembered = lru_cache(maxsize=2048)(function)
+
+    @wraps(function)
+    def recall(source: str) -> Value:
+        return remembered(source) if len(source) <= LONG else function(source)
+
+    return recall
+
+
 def analyse(source: str) -> Code:
     """Of a cell that is not Python, ``defines`` is what its lines seem to define."""
+    return _analyse(source) if len(source) <= LONG else _analyse_long(source[: MAX_SOURCE + 1])
+
+
+@lru_cache(maxsize=2048)
+def _analyse(source: str) -> Code:
     tree = _parse(source)
     if tree is None:
-        source = source[:MAX_SOURCE]
         names = {first or second for first, second in DEFINITION.findall(source)}
         words, others = frozenset(WORD.findall(source)), frozenset(_seems_to_bind(source))
         return Code(False, frozenset(names), reads=words, others=others)
     statements, lines = _statements(tree), source.split("\n")
-    names = {name for statement in statements for name in _names(statement)}
-    imports = {binding for statement in statements for binding in _imports(statement)}
-    functions = {one.name: _text(one, lines) for one in statements if isinstance(one, FUNCTION)}
+    places, imports, functions = {}, set(), {}
+    for statement in statements:
+        place = _place(statement)
+        places |= dict.fromkeys(_names(statement), place)
+        imports |= _imports(statement)
+        if isinstance(statement, FUNCTION):
+            functions[statement.name] = "\n".join(lines[place])
     return Code(
         True,
-        frozenset(names),
+        frozenset(places),
         _check(tree),
         all(map(_only_defines, tree.body)),
         _reads(source) | _heads(statements),
         frozenset(imports),
         frozenset(functions.items()),
-        frozenset(names - {name for name, _ in imports} - set(functions)),
+        frozenset(set(places) - {name for name, _ in imports} - set(functions)),
+        places,
     )
+
+
+_analyse_long = lru_cache(maxsize=32)(_analyse.__wrapped__)  # asked for again and again, as every cell is
 
 
 def defines_nothing_twice(sources: Iterable[str]) -> bool:
@@ -88,15 +115,10 @@ def defines_nothing_twice(sources: Iterable[str]) -> bool:
 
 def definition(source: str, name: str) -> str:
     """The text of the last statement that binds ``name`` at the top level; the whole cell if it does not parse."""
-    if name not in analyse(source).defines:
-        return ""  # as of most cells: they need not be parsed again for each question
-    tree = _parse(source)
-    if tree is None:
-        return source
-    for statement in reversed(_statements(tree)):
-        if name in _names(statement):
-            return _text(statement, source.split("\n"))
-    return ""
+    code = analyse(source)
+    if name not in code.defines:
+        return ""
+    return "\n".join(source.split("\n")[code.places[name]]) if code.parses else source
 
 
 def leaves_function(source: str) -> bool:
@@ -112,6 +134,7 @@ def leaves_function(source: str) -> bool:
     )
 
 
+@kept
 def normalise(source: str) -> str:
     """Sources that differ in blank lines and trailing spaces only are the same."""
     return "\n".join(filter(None, map(str.rstrip, source.splitlines())))
@@ -131,10 +154,10 @@ def _parse(source: str) -> ast.Module | None:
 
 def _without_magics(source: str) -> str:
     """Lines stay where they are, so that positions are right."""
-    lines = source.split("\n")
-    if lines[0].lstrip().startswith("%%") and not lines[0].lstrip().startswith(PYTHON_MAGICS):
+    first = source.partition("\n")[0].lstrip()
+    if first.startswith("%%") and not first.startswith(PYTHON_MAGICS):
         return ""
-    return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
+    return MAGIC.sub(r"\1pass", source)
 
 
 def _statements(tree: ast.Module) -> list[ast.stmt]:
@@ -152,9 +175,9 @@ def _statements(tree: ast.Module) -> list[ast.stmt]:
     return sorted(found, key=lambda statement: (statement.lineno, statement.col_offset))
 
 
-def _text(statement: ast.stmt, lines: Sequence[str]) -> str:
+def _place(statement: ast.stmt) -> slice:
     first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", ()))])
-    return "\n".join(lines[first - 1 : statement.end_lineno])
+    return slice(first - 1, statement.end_lineno)
 
 
 def _names(statement: ast.stmt) -> set[str]:

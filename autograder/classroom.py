@@ -72,8 +72,6 @@ def grade_and_publish(
             with Gradebook(course) as gradebook:
 
                 def on_result(done: Done, number: int, total: int) -> None:
-                    if number == 1:
-                        gradebook.register(lab)  # while others are graded
                     publish(gradebook, done)
                     if on_progress is not None:
                         on_progress(number, total)
@@ -84,6 +82,7 @@ def grade_and_publish(
                     submissions,
                     out=out,
                     jobs=jobs,
+                    on_begun=lambda: gradebook.register(lab),
                     on_result=on_result,
                     resume=resume,
                     students=students,

@@ -19,6 +19,7 @@ from autograder.cli_build import build, run, verify
 from autograder.cli_lms import collect, export
 from autograder.cli_release import release
 from autograder.course import CourseError, load_course
+from autograder.garbage import no_garbage
 from autograder.nursery import warming
 from autograder.results import Record, to_dict
 from autograder.terminal import complete_lab, console, errors, examples, json_option, printable, progress, status, tell
@@ -95,8 +96,9 @@ def grade(
     out = out or course.data / "graded" / lab
     # Of a few students chosen from a large folder one process has all.
     with nullcontext() if scheduler else warming(submissions, 1 if students else jobs) as nursery:
-        from autograder.classroom import grade_and_publish  # late, as all that takes seconds to import
-        from autograder.regrade import as_table, moved_of
+        with no_garbage():  # late, as all that takes seconds to import
+            from autograder.classroom import grade_and_publish
+            from autograder.regrade import as_table, moved_of
 
         with progress() as bar:
             task = bar.add_task(f"grading {lab}", total=None)

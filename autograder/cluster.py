@@ -29,9 +29,14 @@ _opening = Lock()  # a worker may have several threads, and needs one bench
 
 
 def on_cluster(
-    assignment: Assignment, found: Iterable[Found], recall: Callable[[Found], Record | None], *, address: str
+    assignment: Assignment,
+    found: Iterable[Found],
+    recall: Callable[[Found], Record | None],
+    on_begun: Callable[[], object],
+    *,
+    address: str,
 ) -> Iterator[Done]:
-    """Results as they come, from the workers of the scheduler at ``address``.
+    """Results as they come, from the workers of the scheduler at ``address``; see ``workplaces``.
 
     Raises ``CourseError`` when the extra ``dask`` is not installed, when nobody answers, or when a worker refuses.
     """
@@ -61,6 +66,7 @@ def on_cluster(
         for one in (one for _, one in zip(range(AHEAD * threads), queue, strict=False)):
             running.add(send(one))
         try:
+            on_begun()
             for future in running:
                 _, one = sent.pop(future.key)
                 done = _result(distributed, client, future, run, assignment, one)

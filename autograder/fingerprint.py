@@ -31,13 +31,19 @@ def hash_item(name: str, references: Sequence[Reference], source: LabSource) -> 
     return digest.hexdigest()
 
 
-def hash_question(name: str, item_hash: str, draw: Mapping[str, int], plan: Sequence[Cell]) -> str:
-    """``draw`` is the student's variant of each case, ``plan`` what the sandbox does with the cells of the notebook."""
-    cells = [(cell.index, cell.source, cell.run) for cell in plan if cell.run != "skip"]
-    places = [cell.index for cell in plan if cell.probe == name]
-    digest = hashlib.sha256()
-    _add(digest, [item_hash, dict(draw), cells, places])
-    return digest.hexdigest()
+def hash_questions(
+    item_hashes: Mapping[str, str], draws: Mapping[str, Mapping[str, int]], plan: Sequence[Cell]
+) -> dict[str, str]:
+    """``draws`` are the student's variants of each case, ``plan`` what the sandbox does with the cells."""
+    cells = hashlib.sha256()
+    _add(cells, [(cell.index, cell.source, cell.run) for cell in plan if cell.run != "skip"])
+    hashes = {}
+    for name, item_hash in item_hashes.items():
+        places = [cell.index for cell in plan if cell.probe == name]
+        digest = cells.copy()
+        _add(digest, [item_hash, dict(draws[name]), places])
+        hashes[name] = digest.hexdigest()
+    return hashes
 
 
 def _add_case(digest: Any, case: Case, reference: Reference) -> None:

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from autograder.cells import analyse, defines_nothing_twice, normalise
 from autograder.draw import Draws, draw_cases, draw_id
-from autograder.fingerprint import hash_question
+from autograder.fingerprint import hash_questions
 from autograder.judging import judge_case, seen
 from autograder.materials import Materials, StoredCase
 from autograder.opening import Opened, open_submission
@@ -67,7 +67,7 @@ def grade_opened(opened: Opened, *, materials: Materials, template: Template, ea
         written=_written(opened.repaired, materials),
         repairs=opened.repairs,
     )
-    hashes = {name: hash_question(name, materials.item_hashes[name], draws[name], plan) for name in materials.items}
+    hashes = hash_questions(materials.item_hashes, draws, plan)
     kept = kept_items(earlier, record, hashes)
     asked = tuple(name for name in hashes if name not in kept)
     if asked or earlier is None:

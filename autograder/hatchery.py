@@ -13,6 +13,7 @@ from typing import NoReturn
 from IPython.core.interactiveshell import InteractiveShell
 
 from autograder import memory
+from autograder.garbage import no_garbage
 from autograder.nursery import CONTROL, MAX_OPTIONS
 from autograder.template import be_warm, warm_up
 
@@ -24,7 +25,8 @@ def main() -> NoReturn:
 
     When the control socket is closed it waits for what it has forked, which ends with its own, and ends.
     """
-    shell = warm_up()
+    with no_garbage():
+        shell = warm_up()
     memory.make_forks_cheap()
     lines = {CONTROL: socket.socket(fileno=CONTROL)}
     waiting = select.poll()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Materials:
     # Of this lab: verdicts and the solution's answers. Not of another one made by ``replace``, which begins anew.
     remembered: Remembered = field(default_factory=Remembered, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         return self.course.limits_of(self.lab)
 

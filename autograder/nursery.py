@@ -80,7 +80,7 @@ def warming(submissions: Path, jobs: int) -> Iterator[Nursery]:
 
 def prepare_processes() -> None:
     """Have what the processes of a class need imported in the one that forks them, unless that runs already."""
-    multiprocessing.set_forkserver_preload(["autograder.bench"])
+    multiprocessing.set_forkserver_preload(["autograder.preload"])
     forkserver.ensure_running()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from nbformat import NotebookNode
 
-from autograder.cells import analyse, leaves_function, normalise
+from autograder.cells import analyse, kept, leaves_function, normalise
 
 MAX_PIECES = 5  # of one function
 Told = list[tuple[str, str]]  # sentence with "{}", and the name that it is about
@@ -24,11 +24,14 @@ def mend_pieces(cells: list[NotebookNode], release: list[NotebookNode], items: C
     return told
 
 
-def headings(cell: NotebookNode) -> list[str]:
+def headings(cell: NotebookNode) -> tuple[str, ...]:
     """The lines of a text cell that are headings."""
-    if cell.cell_type != "markdown":
-        return []
-    return [line.strip() for line in cell.source.split("\n") if line.lstrip().startswith("#")]
+    return _headings(cell["source"]) if cell["cell_type"] == "markdown" else ()
+
+
+@kept
+def _headings(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.split("\n") if line.lstrip().startswith("#"))
 
 
 def unique_headings(cells: list[NotebookNode]) -> set[str]:

@@ -23,7 +23,7 @@ def feedback_page(record: Record, *, lab_title: str) -> str:
         items=list(record.items.values()),
         lab_title=lab_title,
         strip=_strip,
-        begin_row=_begin_row,
+        table_of_cases=_table_of_cases,
         first_failing=_first_failing,
         draw_pair=draw_pair,
     )
@@ -42,9 +42,9 @@ def _strip_of(cases: tuple[tuple[str, str], ...]) -> Markup:
     return part("strip.html.j2", cases=cases, tone=_tone)
 
 
-@lru_cache(maxsize=4096)
-def _begin_row(name: str, visible: bool, outcome: str, tests: str) -> Markup:
-    return part("row.html.j2", name=name, visible=visible, outcome=outcome, tests=tests, tone=_tone(outcome))
+@lru_cache(maxsize=512)
+def _table_of_cases(cases: tuple[CaseResult, ...], failing: CaseResult | None) -> Markup:
+    return part("cases.html.j2", cases=cases, failing=failing, tone=_tone)
 
 
 def _tone(outcome: str) -> str:

@@ -136,9 +136,14 @@ def _old_cell(raw: dict[str, Any]) -> dict[str, Any]:
 def _text(raw: Any) -> str:
     """Source or text as one string that can be written as UTF-8, lines ending in a newline only."""
     if isinstance(raw, list):
-        raw = "".join(line for line in raw if isinstance(line, str))
+        try:
+            raw = "".join(raw)
+        except TypeError:
+            raw = "".join(line for line in raw if isinstance(line, str))
     if not isinstance(raw, str):
         return ""
+    if raw.isascii() and "\r" not in raw:
+        return raw
     return raw.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
 
 

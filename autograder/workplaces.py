@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
@@ -35,18 +36,24 @@ END_S = 10.0
 Recall = Callable[[Found], Record | None]  # the record that is known of a submission; None to grade it anew
 
 
-def in_threads(bench: Bench, found: Iterable[Found], recall: Recall, *, jobs: int) -> Iterator[Done]:
-    """Results as they come. Leaving early drops what has not begun; what runs ends with its template."""
+def in_threads(
+    bench: Bench, found: Iterable[Found], recall: Recall, on_begun: Callable[[], object], *, jobs: int
+) -> Iterator[Done]:
+    """Results as they come; ``on_begun`` is called before, while the first submissions are graded.
+
+    Leaving early drops what has not begun; what runs ends with its template.
+    """
     executor = ThreadPoolExecutor(jobs, thread_name_prefix="grade")
-    waiting: set[Future[Done]] = set()
     queue = iter(found)
+    waiting: set[Future[Done]] = set()
     try:
-        while True:
-            while len(waiting) < 2 * jobs and (one := next(queue, None)) is not None:
-                waiting.add(executor.submit(bench.finish, one, recall(one)))
-            if not waiting:
-                break
+        for one in islice(queue, 2 * jobs):
+            waiting.add(executor.submit(bench.finish, one, recall(one)))
+        on_begun()
+        while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for one in islice(queue, len(finished)):
+                waiting.add(executor.submit(bench.finish, one, recall(one)))
             for future in finished:
                 yield future.result()
     finally:
@@ -54,7 +61,13 @@ def in_threads(bench: Bench, found: Iterable[Found], recall: Recall, *, jobs: in
 
 
 def in_processes(
-    assignment: Assignment, found: Iterable[Found], recall: Recall, *, jobs: int, nursery: Nursery
+    assignment: Assignment,
+    found: Iterable[Found],
+    recall: Recall,
+    on_begun: Callable[[], object],
+    *,
+    jobs: int,
+    nursery: Nursery,
 ) -> Iterator[Done]:
     """The same, in ``jobs`` processes, each with its own template. One that dies is replaced.
 
@@ -71,6 +84,7 @@ def in_processes(
             places.append(_Place(assignment, nursery, _core(number, jobs), one, recall))
         for place in places:
             place.give(next(queue, None), recall)
+        on_begun()
         while working := [place for place in places if place.waiting]:
             by_connection = {place.connection: place for place in working}
             for connection in wait_for_any(list(by_connection)):

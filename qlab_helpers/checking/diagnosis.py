@@ -97,15 +97,17 @@ def _matches(item: Item, name: str, seen: Seen) -> bool:
     tree = seen.variant.wrong.get(name)
     if tree is None or seen.passed or seen.outcome is None:
         return tree is None and seen.passed
-    return alike(item, stored_outcome(tree, seen.reference.tensors), seen.outcome)
+    return alike(item, stored_outcome(tree, seen.reference), seen.outcome)
 
 
-def stored_outcome(tree: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Outcome:
-    """The outcome that a build has stored for a misconception."""
+def stored_outcome(tree: Mapping[str, Any], reference: Reference) -> Outcome:
+    """The outcome that a build has stored for a misconception, in a ``tree`` of this reference; read once."""
     if "raised" in tree:
         return Outcome(raised=tree["raised"])
-    observed = {name: decode(node, tensors) for name, node in tree["observed"].items()}
-    return Outcome(result=decode(tree["result"], tensors), observed=observed)
+    if id(tree) not in reference.outcomes:
+        observed = {name: decode(node, reference.tensors) for name, node in tree["observed"].items()}
+        reference.outcomes[id(tree)] = Outcome(result=decode(tree["result"], reference.tensors), observed=observed)
+    return reference.outcomes[id(tree)]
 
 
 def alike(item: Item, one: Outcome, other: Outcome) -> bool:

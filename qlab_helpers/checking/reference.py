@@ -94,6 +94,7 @@ class Reference:
     lab: str
     items: dict[str, Item]
     tensors: dict[str, torch.Tensor]
+    outcomes: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)  # see ``stored_outcome``
 
     def arguments(self, variant: Variant, **options: Any) -> tuple:
         """Fresh positional arguments of a case."""

@@ -136,7 +136,7 @@ def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course
     assignment = bench.Assignment(course, LAB)
     found = [one for one in find_submissions(classroom, LAB) if one.student == "ada"]
     with Nursery() as nursery:
-        [done] = workplaces.in_processes(assignment, found, kill_all, jobs=1, nursery=nursery)
+        [done] = workplaces.in_processes(assignment, found, kill_all, lambda: None, jobs=1, nursery=nursery)
     assert not done.graded.record.graded
     assert "the process that graded it ended, twice" in done.graded.record.problem
 

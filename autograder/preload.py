@@ -1,0 +1,6 @@
+"""What the processes of a class need, imported once, in the one from which they are forked."""
+
+from autograder.garbage import no_garbage
+
+with no_garbage():
+    import autograder.bench  # noqa: F401
