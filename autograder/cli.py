@@ -115,8 +115,8 @@ def grade(
                 nursery=nursery,
                 on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-    content = [to_dict(one) | {"moved": moved_of(one.student, outcome.moved)} for one in outcome.records]
-    if not tell(content, json_file):
+    wanted = outcome.records if json_file is not None else ()
+    if not tell([to_dict(one) | {"moved": moved_of(one.student, outcome.moved)} for one in wanted], json_file):
         _print_class(outcome.records)
         if outcome.moved:
             console.print(as_table(outcome.moved))
