@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import TypeVar
@@ -67,7 +68,7 @@ def analyse(source: str) -> Code:
 
 @lru_cache(maxsize=2048)
 def _analyse(source: str) -> Code:
-    tree = _parse(source)
+    tree, table = _parse(source) or (None, None)
     if tree is None:
         names = {first or second for first, second in DEFINITION.findall(source)}
         words, others = frozenset(WORD.findall(source)), frozenset(_seems_to_bind(source))
@@ -85,7 +86,7 @@ def _analyse(source: str) -> Code:
         frozenset(places),
         _check(tree),
         all(map(_only_defines, tree.body)),
-        _reads(source) | _heads(statements),
+        _reads(table) | _heads(statements),
         frozenset(imports),
         frozenset(functions.items()),
         frozenset(set(places) - {name for name, _ in imports} - set(functions)),
@@ -123,7 +124,7 @@ def definition(source: str, name: str) -> str:
 
 def leaves_function(source: str) -> bool:
     """Whether it returns or yields outside of every function: the rest of one that was cut in two."""
-    tree = _parse(source)
+    tree, _ = _parse(source) or (None, None)
     if tree is None:
         return False
     leaving = ast.Return | ast.Yield | ast.YieldFrom
@@ -140,16 +141,17 @@ def normalise(source: str) -> str:
     return "\n".join(filter(None, map(str.rstrip, source.splitlines())))
 
 
-def _parse(source: str) -> ast.Module | None:
+def _parse(source: str) -> tuple[ast.Module, symtable.SymbolTable] | None:
+    """The tree and its names, without IPython's lines if it is no Python with them; None if it is none at all."""
     if len(source) > MAX_SOURCE:
         return None
-    try:
-        with _filters, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a "\d" in a student's string is no concern of ours
-            return ast.parse(_without_magics(source))
-    # What the parser answers to sources that nobody wrote by hand: NUL bytes, a million brackets.
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a "\d" in a student's string is no concern of ours
+        for program in (source, _without_magics(source)):
+            # What the parser answers to sources that nobody wrote by hand, too: NUL bytes, a million brackets.
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                return ast.parse(program), symtable.symtable(program, "<cell>", "exec")
+    return None
 
 
 def _without_magics(source: str) -> str:
@@ -204,10 +206,10 @@ def _imports(statement: ast.stmt) -> set[tuple[str, str]]:
     }
 
 
-def _reads(source: str) -> frozenset[str]:
+def _reads(cell: symtable.SymbolTable) -> frozenset[str]:
     """The names of its functions count as used, so that one that is defined again is noticed."""
     found: set[str] = set()
-    waiting = symtable.symtable(_without_magics(source), "<cell>", "exec").get_children()
+    waiting = cell.get_children()
     while waiting:
         table = waiting.pop()
         found |= {table.get_name(), *(one.get_name() for one in table.get_symbols() if one.is_global())}

@@ -21,6 +21,8 @@ from autograder.classroom import Outcome, grade_and_publish
 from autograder.course import Course
 from autograder.demo import perfect_submission
 
+from .processes import without_servers
+
 LAB = "lab_tiny"
 MARK = "attacker-was-here"  # what they write and show
 FILES = sorted((Path(__file__).parent / "attacks").glob("*/*.py"))
@@ -124,9 +126,7 @@ def run(make_tiny_course, tmp_path_factory) -> Run:
     class_folder = hand_in(folder / "class", course, attackers=True)
     outcome = grade_and_publish(course, LAB, class_folder, out=folder / "out", jobs=2)
     started = [process for process in psutil.Process().children(recursive=True) if process not in running]
-    servers = ("resource_tracker", "forkserver")  # multiprocessing's own, which end with this process
-    left = [process for process in started if not any(name in " ".join(process.cmdline()) for name in servers)]
-    return Run(course, outcome, before, files_of(course), left)
+    return Run(course, outcome, before, files_of(course), without_servers(started))
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS, *FORGERIES])

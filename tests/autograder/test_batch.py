@@ -20,6 +20,8 @@ from autograder.results import read_record
 from autograder.sandbox import Template
 from autograder.submissions import find_submissions
 
+from .processes import without_servers, workers_of
+
 LAB = "lab_tiny"
 
 
@@ -104,10 +106,20 @@ def test_records_and_pages_are_the_same_from_processes(course, classroom, graded
     assert pages["here"]["ada"].autograded and pages["here"]["cyd"].autograded is None
 
 
-def workers() -> list[psutil.Process]:
-    """The processes that grade: multiprocessing's server forks them."""
-    servers = [one for one in psutil.Process().children() if "forkserver" in " ".join(one.cmdline())]
-    return [child for server in servers for child in server.children()]
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_is_to_be_done_meanwhile_is_done_once_before_the_first_result(course, classroom, tmp_path, processes):
+    happened = []
+    grade_class(
+        course,
+        LAB,
+        classroom,
+        out=tmp_path,
+        processes=processes,
+        jobs=2,
+        on_begun=lambda: happened.append("begun"),
+        on_result=lambda one, number, total: happened.append(number),
+    )
+    assert happened == ["begun", *range(1, 7)]
 
 
 @pytest.mark.slow
@@ -116,21 +128,20 @@ def test_a_process_that_dies_costs_nothing_but_time_and_none_is_left(course, cla
 
     def kill_one(one, number, total):
         if number == 1:
-            next(child for child in workers() if child.pid not in before).kill()
+            next(child for child in workers_of(psutil.Process()) if child.pid not in before).kill()
 
     grade_class(course, LAB, classroom, out=tmp_path, processes=2, jobs=2, on_result=kill_one)
     assert read_all(tmp_path) == read_all(graded)
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
-    servers = ("resource_tracker", "forkserver")  # multiprocessing's own, which end with this process
-    assert [child for child in left if not any(name in " ".join(child.cmdline()) for name in servers)] == []
-    assert not workers()
+    assert without_servers(left) == []
+    assert not workers_of(psutil.Process())
 
 
 @pytest.mark.slow
 def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course, classroom, tmp_path):
     def kill_all(found):
         if found.student == "ada":
-            for child in workers():
+            for child in workers_of(psutil.Process()):
                 child.kill()
 
     assignment = bench.Assignment(course, LAB)

@@ -28,6 +28,8 @@ from autograder.gradebook import Gradebook
 from autograder.lock import grading_lock, lock_holder, lock_path
 from autograder.results import ItemResult, Record, WrittenResult, remove_drafts
 
+from .processes import workers_of
+
 LAB = "lab_tiny"
 #: Kills itself just before it puts the n-th finished file in its place; n comes first in the arguments.
 DYING = """
@@ -200,8 +202,7 @@ def test_a_run_killed_three_times_and_started_again_writes_what_an_undisturbed_o
         time.sleep(0.01)
     assert running.poll() is None, running.communicate()
     helpers = psutil.Process(running.pid).children(recursive=True)
-    servers = [child for child in psutil.Process(running.pid).children() if "forkserver" in " ".join(child.cmdline())]
-    workers = [child for server in servers for child in server.children()]
+    workers = workers_of(psutil.Process(running.pid))
     running.kill()
     assert ended(running) == -signal.SIGKILL
     assert 12 <= len(list(records.glob("*.json"))) < len(list(classroom.iterdir()))

@@ -93,3 +93,10 @@ def test_cells_that_are_slow_to_tell_from_an_experiment_are_not_all_compared(han
     solved.cells += [new_code_cell(source, id=f"x{number}") for number in range(50)]
     hand_in({"lab2.ipynb": solved})
     assert len(compared) == 5
+
+
+def test_a_function_that_python_refuses_though_it_parses_leaves_the_others_alone(hand_in, solved, perfect):
+    refused = cell_of(solved, SPLIT)
+    refused.source = refused.source.replace("bitwidth: int,", "bitwidth: int,\n    bitwidth: int,", 1)
+    found = items(hand_in({"lab2.ipynb": solved}).repaired.notebook)
+    assert found == {**items(perfect), SPLIT: refused.source}
