@@ -42,7 +42,7 @@ def _strip_of(cases: tuple[tuple[str, str], ...]) -> Markup:
     return part("strip.html.j2", cases=cases, tone=_tone)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _table_of_cases(cases: tuple[CaseResult, ...], failing: CaseResult | None) -> Markup:
     return part("cases.html.j2", cases=cases, failing=failing, tone=_tone)
 

@@ -19,6 +19,7 @@ TOP = {
     "cluster",
     "pages",
     "workplaces",
+    "preload",
     "classroom",
     "gradebook",
     "report",
