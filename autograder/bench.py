@@ -116,9 +116,10 @@ class Bench:
         except UnreadableNotebook as error:
             return Graded(found, problem_record(found, self.materials, str(error), template=self.template), None)
         found = opened.found  # an older attempt, where the newest cannot be graded
-        expected = empty_record(found, self.materials, template=self.template)
-        if earlier is not None and _is_current(earlier, replace(expected, submission_hash=opened.submission_hash)):
-            return Graded(found, earlier, opened.repaired.notebook, fresh=False)
+        if earlier is not None:
+            expected = empty_record(found, self.materials, template=self.template)
+            if _is_current(earlier, replace(expected, submission_hash=opened.submission_hash)):
+                return Graded(found, earlier, opened.repaired.notebook, fresh=False)
         return grade_opened(opened, materials=self.materials, template=self.template, earlier=earlier)
 
 

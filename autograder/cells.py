@@ -50,23 +50,30 @@ class Code:
     places: Mapping[str, slice] = field(default_factory=dict)
 
 
-def kept(function: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Remember what it gives for short sources: most cells are the same for the whole class."""
-    remembered = lru_cache(maxsize=2048)(function)
+def kept(*, long: int = 0) -> Callable[[Callable[[str], Value]], Callable[[str], Value]]:
+    """Remember what a function gives for short sources, since most cells are the same for the whole class.
 
-    @wraps(function)
-    def recall(source: str) -> Value:
-        return remembered(source) if len(source) <= LONG else function(source)
+    And for a few ``long`` ones, whose length it must bound.
+    """
 
-    return recall
+    def decorate(function: Callable[[str], Value]) -> Callable[[str], Value]:
+        of_short, of_long = lru_cache(maxsize=2048)(function), lru_cache(maxsize=long)(function)
+
+        @wraps(function)
+        def recall(source: str) -> Value:
+            return of_short(source) if len(source) <= LONG else of_long(source)
+
+        return recall
+
+    return decorate
 
 
 def analyse(source: str) -> Code:
     """Of a cell that is not Python, ``defines`` is what its lines seem to define."""
-    return _analyse(source) if len(source) <= LONG else _analyse_long(source[: MAX_SOURCE + 1])
+    return _analyse(source[: MAX_SOURCE + 1])
 
 
-@lru_cache(maxsize=2048)
+@kept(long=32)  # asked for again and again, as every cell is
 def _analyse(source: str) -> Code:
     tree, table = _parse(source) or (None, None)
     if tree is None:
@@ -92,9 +99,6 @@ def _analyse(source: str) -> Code:
         frozenset(set(places) - {name for name, _ in imports} - set(functions)),
         places,
     )
-
-
-_analyse_long = lru_cache(maxsize=32)(_analyse.__wrapped__)  # asked for again and again, as every cell is
 
 
 def defines_nothing_twice(sources: Iterable[str]) -> bool:
@@ -135,7 +139,7 @@ def leaves_function(source: str) -> bool:
     )
 
 
-@kept
+@kept()
 def normalise(source: str) -> str:
     """Sources that differ in blank lines and trailing spaces only are the same."""
     return "\n".join(filter(None, map(str.rstrip, source.splitlines())))

@@ -13,7 +13,6 @@ from typing import NoReturn
 from IPython.core.interactiveshell import InteractiveShell
 
 from autograder import memory
-from autograder.garbage import no_garbage
 from autograder.nursery import CONTROL, MAX_OPTIONS
 from autograder.template import be_warm, warm_up
 
@@ -25,8 +24,7 @@ def main() -> NoReturn:
 
     When the control socket is closed it waits for what it has forked, which ends with its own, and ends.
     """
-    with no_garbage():
-        shell = warm_up()
+    shell = warm_up()
     memory.make_forks_cheap()
     lines = {CONTROL: socket.socket(fileno=CONTROL)}
     waiting = select.poll()

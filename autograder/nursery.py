@@ -129,7 +129,12 @@ def start_clean(
 
     ``options["folder"]`` is an empty one, to be its home; ``log`` takes what it complains of.
     """
-    code = f"import os; os.dup2({control.fileno()}, {CONTROL}); from {module} import main; main()"
+    code = (
+        f"import os; os.dup2({control.fileno()}, {CONTROL})\n"
+        "from autograder.garbage import no_garbage\n"
+        f"with no_garbage(): from {module} import main\n"
+        "main()"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(options)],
         stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from autograder import boxes, memory, probe, wire
 from autograder import namespaces as ns
+from autograder.garbage import no_garbage
 from autograder.kernel import make_shell
 from autograder.nursery import CONTROL
 from autograder.practice import practise
@@ -60,6 +61,7 @@ def be_warm(options: dict[str, Any], shell: InteractiveShell) -> None:
     _serve(control, options, shell)
 
 
+@no_garbage()
 def warm_up() -> InteractiveShell:
     """Import what submissions import, so that a fork has it already; do once what all of them do."""
     import fast_pytorch_kmeans  # noqa: F401  (imported for the children)

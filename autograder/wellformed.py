@@ -142,8 +142,6 @@ def _text(raw: Any) -> str:
             raw = "".join(line for line in raw if isinstance(line, str))
     if not isinstance(raw, str):
         return ""
-    if raw.isascii() and "\r" not in raw:
-        return raw
     return raw.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
 
 

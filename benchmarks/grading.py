@@ -49,7 +49,6 @@ ORDINARY = (
     "15-deleted-check-cells",
 )
 READABLE = ORDINARY[:6]  # by nbgrader, which loses the others' metadata
-SAMPLE_EVERY_S = 10.0
 PARTS = ("cases", "mutants", "reference")  # of a course, beside the grader
 PR_SET_CHILD_SUBREAPER = 36
 LARGE = 100_000  # submissions, for the estimate
