@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Thread
@@ -32,6 +31,7 @@ from qlab_helpers.checking.reference import ReferenceMissing
 MAX_LOSSES = 2  # processes that one submission may cost, before it is left ungraded
 MAX_STARTS = 4  # in a row, without a result
 LOST = "the process that graded it ended, twice"
+AHEAD = 2  # submissions that a process has beside the one it grades, so that it need not wait for what is written
 END_S = 10.0
 Recall = Callable[[Found], Record | None]  # the record that is known of a submission; None to grade it anew
 
@@ -78,22 +78,21 @@ def in_processes(
     """
     prepare_processes()
     queue = iter(found)
+    answers = SimpleQueue[tuple[_Place, Any]]()
     places: list[_Place] = []
     try:
         for number, one in zip(range(jobs), queue, strict=False):
-            places.append(_Place(assignment, nursery, _core(number, jobs), one, recall))
-        for place in places:
+            places.append(_Place(assignment, nursery, _core(number, jobs), answers, one, recall))
+        for place in AHEAD * places:
             place.give(next(queue, None), recall)
         on_begun()
-        while working := [place for place in places if place.waiting]:
-            by_connection = {place.connection: place for place in working}
-            for connection in wait_for_any(list(by_connection)):
-                place = by_connection[connection]
-                done = place.take(recall)
-                if done is None:
-                    continue  # its process had died: what it had is tried again in another
-                place.give(next(queue, None), recall)  # before what is done is written
-                yield done
+        while any(place.waiting for place in places):
+            place, answer = answers.get()
+            done = place.take(answer, recall)
+            if done is None:
+                continue  # its process had died: what it had is tried again in another
+            place.give(next(queue, None), recall)  # before what is done is written
+            yield done
     finally:
         for place in places:
             place.stop()
@@ -107,14 +106,21 @@ class _Refused:
 
 
 class _Place:
-    """One process, with what it grades and one submission more: it need not wait while others are written."""
+    """One process, with what it grades and a few submissions more; what it answers is put into ``answers``."""
 
     def __init__(
-        self, assignment: Assignment, nursery: Nursery, core: int | None, first: Found, recall: Recall
+        self,
+        assignment: Assignment,
+        nursery: Nursery,
+        core: int | None,
+        answers: SimpleQueue,
+        first: Found,
+        recall: Recall,
     ) -> None:
         self.assignment = assignment
         self.nursery = nursery
         self.core = core
+        self.answers = answers
         self.waiting: deque[Found] = deque()  # the first of them is being graded
         self.losses = 0
         self._start()
@@ -126,18 +132,16 @@ class _Place:
             self.waiting.append(one)
         self._send(one, recall)
 
-    def take(self, recall: Recall) -> Done | None:
-        """What it has done; None when it had died and was replaced. Raises ``CourseError``."""
-        try:
-            answer = self.connection.recv()
-        except (EOFError, OSError):
-            answer = None
+    def take(self, answer: Any, recall: Recall) -> Done | None:
+        """What it has done; None when it had ended, and was replaced if need be. Raises ``CourseError``."""
         if isinstance(answer, _Refused):
             raise CourseError(answer.sentence)
         if answer is not None:
             self.waiting.popleft()
             self.losses = 0
             return answer
+        if not self.waiting:
+            return None
         self.losses += 1
         if self.losses == MAX_STARTS:
             raise CourseError("a process that grades ends again and again, as for want of memory: try fewer --jobs")
@@ -158,7 +162,6 @@ class _Place:
 
     def stop(self) -> None:
         """Ask it to end, with what it has started."""
-        self.connection.close()
         if self.waiting:  # else it knows already that there is no more
             self._process.terminate()
 
@@ -166,6 +169,8 @@ class _Place:
         self._process.join(END_S)
         self._process.kill()
         self._process.join()
+        self._listener.join()  # nobody is at the other end any more
+        self.connection.close()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -177,6 +182,12 @@ class _Place:
         self._process.start()
         theirs.close()
         line.close()
+        self._listener = Thread(target=self._listen, args=(self.connection,), daemon=True)
+        self._listener.start()
+
+    def _listen(self, connection: Connection) -> None:
+        """In a thread: a process that has done something need not wait while the last result is still written."""
+        _receive(connection, lambda answer: self.answers.put((self, answer)))
 
 
 def _core(number: int, jobs: int) -> int | None:
@@ -195,7 +206,7 @@ def _work(assignment: Assignment, connection: Connection, line: socket.socket, c
     try:
         with Bench(assignment, line=line) as bench, suppress(OSError):
             sent = SimpleQueue[Any]()
-            Thread(target=_receive, args=(connection, sent), daemon=True).start()
+            Thread(target=_receive, args=(connection, sent.put), daemon=True).start()
             while (one := sent.get()) is not None:
                 found, earlier, lost = one
                 connection.send(bench.give_up(found, LOST, LOST) if lost else bench.finish(found, earlier))
@@ -205,14 +216,15 @@ def _work(assignment: Assignment, connection: Connection, line: socket.socket, c
     os._exit(0)  # all is sent; to take torch down in good order takes a second
 
 
-def _receive(connection: Connection, sent: SimpleQueue) -> None:
-    """All the time, so that the other side, which sends ahead, never waits to send while this one does."""
+def _receive(connection: Connection, put: Callable[[Any], object]) -> None:
+    """All the time, so that nobody waits to send. At the end, or when the other side is gone, it puts None."""
     try:
         while (one := connection.recv()) is not None:
-            sent.put(one)
+            put(one)
     except (EOFError, OSError):
         pass
-    sent.put(None)
+    finally:
+        put(None)
 
 
 def _die_with_parent() -> None:

@@ -4,8 +4,11 @@ import copy
 import json
 import os
 import shutil
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import nbformat
 import psutil
@@ -150,6 +153,31 @@ def test_a_submission_that_costs_two_processes_is_not_graded_and_says_why(course
         [done] = workplaces.in_processes(assignment, found, kill_all, lambda: None, jobs=1, nursery=nursery)
     assert not done.graded.record.graded
     assert "the process that graded it ended, twice" in done.graded.record.problem
+
+
+@pytest.mark.slow
+def test_a_process_goes_on_while_what_it_has_done_is_still_written(course, classroom, monkeypatch):
+    class Noted(SimpleQueue):
+        def put(self, item):
+            received.append(item)
+            super().put(item)
+
+    received = []
+    monkeypatch.setattr(workplaces, "SimpleQueue", Noted)
+    found = find_submissions(classroom, LAB)[: 1 + workplaces.AHEAD]
+    with (
+        Nursery() as nursery,
+        closing(
+            workplaces.in_processes(
+                bench.Assignment(course, LAB), found, lambda one: None, lambda: None, jobs=1, nursery=nursery
+            )
+        ) as work,
+    ):
+        next(work)  # and whoever asked takes long to write it
+        end = time.monotonic() + 60
+        while len(received) < len(found) and time.monotonic() < end:
+            time.sleep(0.1)
+    assert len(received) >= len(found)
 
 
 @pytest.mark.parametrize(("jobs", "cores"), [(1, [None]), (2, [4, 7]), (3, [4, 7, 4])])
