@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import TypeVar
 
+from autograder.remembered import Remembered
+
 Value = TypeVar("Value")
 MAX_SOURCE = 200_000
-LONG = 10_000  # characters: of longer cells little is remembered
+LONG = 1000  # characters: what longer cells say is remembered by its size
+KEPT_CELLS = 6000  # shorter ones: more than a notebook may have, for all are asked for again and again
+KEPT_BYTES = 96 << 20  # of the longer ones: a notebook's, too
 CHECKS = ("check", "check_answer")
 #: Cell magics whose body is Python of this notebook.
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
@@ -50,18 +54,20 @@ class Code:
     places: Mapping[str, slice] = field(default_factory=dict)
 
 
-def kept(*, long: int = 0) -> Callable[[Callable[[str], Value]], Callable[[str], Value]]:
-    """Remember what a function gives for short sources, since most cells are the same for the whole class.
+def kept(*, cost: int) -> Callable[[Callable[[str], Value]], Callable[[str], Value]]:
+    """Remember what a function gives for a source, since most cells are the same for the whole class.
 
-    And for a few ``long`` ones, whose length it must bound.
+    That takes ``cost`` bytes for each character at most.
     """
 
     def decorate(function: Callable[[str], Value]) -> Callable[[str], Value]:
-        of_short, of_long = lru_cache(maxsize=2048)(function), lru_cache(maxsize=long)(function)
+        of_short, of_long = lru_cache(maxsize=KEPT_CELLS)(function), Remembered(KEPT_BYTES)
 
         @wraps(function)
         def recall(source: str) -> Value:
-            return of_short(source) if len(source) <= LONG else of_long(source)
+            if len(source) <= LONG:
+                return of_short(source)
+            return of_long.recall(source, lambda: function(source), size=lambda value: cost * len(source))
 
         return recall
 
@@ -73,7 +79,7 @@ def analyse(source: str) -> Code:
     return _analyse(source[: MAX_SOURCE + 1])
 
 
-@kept(long=32)  # asked for again and again, as every cell is
+@kept(cost=75)  # a cell of assignments alone
 def _analyse(source: str) -> Code:
     tree, table = _parse(source) or (None, None)
     if tree is None:
@@ -139,7 +145,7 @@ def leaves_function(source: str) -> bool:
     )
 
 
-@kept()
+@kept(cost=8)
 def normalise(source: str) -> str:
     """Sources that differ in blank lines and trailing spaces only are the same."""
     return "\n".join(filter(None, map(str.rstrip, source.splitlines())))

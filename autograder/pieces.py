@@ -29,7 +29,7 @@ def headings(cell: NotebookNode) -> tuple[str, ...]:
     return _headings(cell["source"]) if cell["cell_type"] == "markdown" else ()
 
 
-@kept()
+@kept(cost=8)
 def _headings(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.split("\n") if line.lstrip().startswith("#"))
 

@@ -11,7 +11,10 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_notebook
 
+from autograder.cells import MAX_SOURCE
+
 MAX_CELLS = 5000
+MAX_CODE = 1_000_000  # characters: to look through it takes a second and a half
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 #: What may be shown to staff: text and pictures, nothing that a browser runs.
 SHOWN = ("text/plain", "image/png", "image/jpeg")
@@ -29,8 +32,11 @@ def wellformed(content: Mapping[str, Any]) -> tuple[NotebookNode, tuple[str, ...
     if not isinstance(raw, list):
         raise ValueError("it has no list of cells")
     if len(raw) > MAX_CELLS:
-        raise ValueError(f"it has {len(raw)} cells, more than {MAX_CELLS}")
+        raise ValueError(f"it has {len(raw)} cells, more than {MAX_CELLS}: delete those that are not of the lab")
     cells = [_cell(cell) for cell in raw if isinstance(cell, dict)]
+    code = sum(min(len(cell["source"]), MAX_SOURCE) for cell in cells if cell["cell_type"] == "code")
+    if code > MAX_CODE:
+        raise ValueError(f"it has {code:,} characters of code, more than {MAX_CODE:,}: delete what is not of the lab")
     if any(_is_damaged(cell) for cell in raw):
         repairs.append("the file lacked fields that a notebook must have; they were filled in")
     notebook = new_notebook(metadata={"kernelspec": dict(KERNEL)})

@@ -2,7 +2,9 @@
 
 import pytest
 
+from autograder import cells
 from autograder.cells import LONG, MAX_SOURCE, analyse, definition, normalise
+from autograder.wellformed import MAX_CELLS, MAX_CODE
 
 
 def test_the_last_statement_that_binds_a_name_is_its_definition():
@@ -65,3 +67,13 @@ def test_ten_thousand_assignments_on_one_line_are_kept_as_one_place():
     assert len(code.defines) == 10_000
     assert {(place.start, place.stop) for place in code.places.values()} == {(0, 1)}
     assert definition(source, "a77") == source
+
+
+@pytest.mark.parametrize(("number", "length"), [(MAX_CELLS, 20), (MAX_CODE // (LONG + 50), LONG + 50), (5, MAX_SOURCE)])
+def test_each_cell_of_the_largest_notebook_is_parsed_once(monkeypatch, number, length):
+    parsed = []
+    monkeypatch.setattr(cells, "_parse", lambda source: parsed.append(source))
+    sources = [f"x{index} = {length}".ljust(length) for index in range(number)]
+    for source in 3 * sources:
+        analyse(source)
+    assert parsed == sources

@@ -218,6 +218,9 @@ def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(wellformed, "MAX_CELLS", 1)
     with pytest.raises(UnreadableNotebook, match="2 cells"):
         read_notebook(put(tmp_path / "c.ipynb", b'{"cells": [{}, {}]}'))
+    monkeypatch.setattr(wellformed, "MAX_CODE", 10)
+    with pytest.raises(UnreadableNotebook, match="12 characters of code"):
+        read_notebook(put(tmp_path / "d.ipynb", b'{"cells": [{"cell_type": "code", "source": "x = 1 + 2345"}]}'))
 
 
 def test_a_missing_file_and_a_link_are_refused(tmp_path):
