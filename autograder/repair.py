@@ -8,13 +8,14 @@ found by name wherever they stand, and the release's graded cells follow after t
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
 from autograder.answers import cells_below, is_answered, joined, last_answer, written_into
 from autograder.cells import analyse, normalise
+from autograder.markdown import harmless, without_lost
 from autograder.matching import Match, Slot, match, read_slots
 from autograder.notebooks import SKIP_TAG
 from autograder.pieces import mend_pieces
@@ -50,6 +51,7 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> Repaired:
         work.order_checks()
         work.gather_answers()
         work.tell_lost_metadata()
+    work.make_harmless({cell.source for cell in release.cells})
     owned = work.owned
     for cell in work.cells:
         if "nbgrader" in cell.metadata and id(cell) not in owned:
@@ -199,6 +201,19 @@ class _Work:
             if any(parts):
                 mine.source = joined([mine.source, *parts])
                 self.tell(GATHERED, slot.grade_id)
+
+    def make_harmless(self, released: Collection[str]) -> None:
+        """Staff open these cells in nbgrader's formgrader, which would run what is in them, or stop."""
+        for cell in self.cells:
+            if cell.cell_type != "markdown" or cell.source in released:
+                continue
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", "other cells")
+            plain = harmless(cell.source)
+            if plain != cell.source:
+                self.tell("HTML and links that a browser could run were put out of action: {}", name)
+            cell.source = without_lost(plain, cell.get("attachments", ()))
+            if cell.source != plain:
+                self.tell("pictures in texts were not in the file: {}", name)
 
     def tell_lost_metadata(self) -> None:
         lost = [slot for slot in self.matched.slots if slot.grade_id and slot.index in self.matched.by_content]
