@@ -24,7 +24,8 @@ from autograder.course import Course, CourseError, Limits, load_course
 from autograder.lock import lock_holder
 from autograder.sandbox import SandboxUnavailable, Template
 from autograder.session import Call, Cell, Probe, run_session
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.packing import pack, unpack
 from qlab_helpers.checking.reference import ReferenceMissing, load_reference
 from qlab_helpers.data import find_data_sets
 from qlab_helpers.weights import MODELS, WeightsDamaged, WeightsMissing, load_pretrained

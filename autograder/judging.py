@@ -12,9 +12,10 @@ from autograder.course import Limits
 from autograder.materials import StoredCase
 from autograder.results import CaseResult
 from autograder.session import RawOutcome
-from qlab_helpers.checking.codec import CodecError, decode, unpack
+from qlab_helpers.checking.codec import CodecError, decode
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import UNREADABLE, Outcome, Seen
+from qlab_helpers.checking.packing import unpack
 from qlab_helpers.checking.reference import Item
 from qlab_helpers.checking.values import clean, value_lines
 

@@ -1,6 +1,7 @@
 """A value with the tensors that belong to it, and nothing else of the file it was read from."""
 
-from qlab_helpers.checking.codec import Tensors, Tree, pack, rename_tensors, unpack
+from qlab_helpers.checking.codec import Tensors, Tree, rename_tensors
+from qlab_helpers.checking.packing import pack, unpack
 
 
 def own_message(tree: Tree, tensors: Tensors) -> bytes:

@@ -11,10 +11,11 @@ from autograder.course import Course
 from autograder.notebooks import BuildError
 from autograder.solution import named_tuples, repeatable, silent
 from qlab_helpers.checking.call import SEED, TimeUp, time_limit
-from qlab_helpers.checking.codec import Tensors, Tree, encode, raw_bytes, rename_tensors
+from qlab_helpers.checking.codec import Tensors, Tree, encode, rename_tensors
 from qlab_helpers.checking.compare import judge
 from qlab_helpers.checking.diagnosis import readable
 from qlab_helpers.checking.drivers import apply
+from qlab_helpers.checking.packing import raw_bytes
 from qlab_helpers.checking.reference import Case, Item, Reference, Variant
 
 LIMIT_S = 2.0  # a mistake that never ends is stored as one that nobody's outcome equals

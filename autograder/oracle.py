@@ -4,8 +4,10 @@ Each function is judged with the reference in place of the student's other funct
 out; the solution itself never leaves this process. What is asked is bounded, since it is computed on the trusted side.
 """
 
+import math
 import threading
 from collections.abc import Collection
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -13,8 +15,9 @@ import torch
 from autograder.materials import Materials
 from autograder.remembered import digest
 from autograder.solution import named_tuples, repeatable
-from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encode, pack, unpack
+from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encode
 from qlab_helpers.checking.outputs import different
+from qlab_helpers.checking.packing import pack, unpack
 
 #: A question may be this much larger than the largest case of the lab.
 SLACK = 4
@@ -60,7 +63,7 @@ class Oracle:
         return pack({"result": node, **({"changed": changed} if changed else {})}, found | more)
 
     def _check_size(self, tree: Tree, tensors: Tensors) -> None:
-        if _count(tensors) > self._max_values:
+        if max(_count(tensors), _broadcast(tensors)) > self._max_values:
             raise CodecError(f"arguments of more than {self._max_values} values are not computed here")
         if any(abs(value) > MAX_INTEGER for value in _integers(tree)):
             raise CodecError(f"integers beyond {MAX_INTEGER} are not computed with here")
@@ -78,6 +81,12 @@ def _changed(before: tuple, after: tuple) -> tuple[dict[str, Tree], Tensors]:
 
 def _count(tensors: Tensors) -> int:
     return sum(tensor.numel() for tensor in tensors.values())
+
+
+def _broadcast(tensors: Tensors) -> int:
+    """The most values that they can make together: a column and a row, a whole matrix."""
+    shapes = [tuple(reversed(tensor.shape)) for tensor in tensors.values()]
+    return math.prod(max(sizes) for sizes in zip_longest(*shapes, fillvalue=1))
 
 
 def _integers(node: Any) -> Collection[int]:

@@ -15,7 +15,8 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 from autograder import probe, wire
-from qlab_helpers.checking.codec import encode, pack
+from qlab_helpers.checking.codec import encode
+from qlab_helpers.checking.packing import pack
 
 CELLS = (
     "import copy\nimport math\nimport os\nimport time\nfrom collections import OrderedDict, namedtuple\n\n"

@@ -31,8 +31,9 @@ from autograder import namespaces as ns
 from autograder import wire
 from autograder.kernel import run_cell, run_definitions
 from autograder.stopwatch import Stopwatch, TimeUp, waited_s
-from qlab_helpers.checking.codec import Other, decode, encode, pack, unpack
+from qlab_helpers.checking.codec import Other, decode, encode
 from qlab_helpers.checking.drivers import apply
+from qlab_helpers.checking.packing import pack, unpack
 
 MAX_DETAIL = 3000
 MAX_MESSAGE = 256 << 20

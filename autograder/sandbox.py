@@ -17,7 +17,8 @@ Contained, on Linux with user namespaces:
   connection when it is asked, those of a case when the case before it has been answered.
 - Resources: address space, processes, open files, file size and CPU time by rlimits; resident memory of all processes
   together by a watch every tenth of a second; wall time by deadlines that are kept outside; what it returns is bounded
-  in size before it is read, for each question and in all.
+  in size before it is read, for each question and in all, and in what it costs to decode; so is what it asks of the
+  solution. A notebook of more code than can be looked through in seconds is not graded, and says why.
 
 Not contained, or not fully:
 

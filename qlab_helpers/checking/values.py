@@ -60,7 +60,7 @@ def short(value: Any, limit: int = 300) -> str:
     if isinstance(value, torch.Tensor):
         if value.dim() == 0:
             return number(value.item())
-        if value.numel() > 16:
+        if not 0 < value.numel() <= 16:  # one without elements may have billions of empty rows
             return describe(value)
         return clean(_nested(value.tolist()), limit)
     if isinstance(value, bool | int | float):

@@ -14,7 +14,8 @@ from autograder.demo import LAB, make_class
 from autograder.nursery import Nursery
 from autograder.sandbox import Template
 from autograder.session import Call, Cell, Probe, RawOutcome, SessionOutput, run_session
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.packing import pack, unpack
 
 
 class Box:

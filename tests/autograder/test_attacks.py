@@ -13,8 +13,11 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from nbgrader.server_extensions.formgrader.handlers import template_path
+from traitlets.config import Config
 
 from autograder.build import build
 from autograder.classroom import Outcome, grade_and_publish
@@ -53,12 +56,22 @@ def checks_twice(notebook: NotebookNode) -> None:
         notebook.cells.insert(0, again)
 
 
+def script_in_texts(notebook: NotebookNode) -> None:
+    """For the browser of whoever opens them to grade them."""
+    evil = f'{MARK} <img src=x onerror="alert(1)"><script>alert(1)</script> [x](javascript:alert(1)) ![](attachment:x)'
+    next(cell for cell in notebook.cells if cell.id == "question_2").source = evil
+    notebook.cells.append(nbformat.v4.new_markdown_cell(evil))
+    notebook.cells.append(nbformat.v4.new_raw_cell(evil))
+
+
 def check_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.source.startswith("check")]
 
 
 #: What is done to the notebook of a student who wrote nothing.
-FORGERIES = {change.__name__: change for change in (more_points, saved_outputs, own_checks, checks_twice)}
+FORGERIES = {
+    change.__name__: change for change in (more_points, saved_outputs, own_checks, checks_twice, script_in_texts)
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,28 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
+
+
+def active_in(page: str) -> set[str]:
+    """Elements that run, send or load something without being asked, or run something on a click."""
+    return {
+        repr(one)
+        for one in Elements(page).found
+        if one[0] in ("script", "iframe", "object", "embed", "base", "form", "meta", "link", "style")
+        or any(name.startswith("on") for name in one[1])
+        or (one[1].get("href") or "").startswith("javascript:")
+    }
+
+
+def shown_by_formgrader(course: Course, student: str) -> str:
+    """As its handler makes it of the autograded notebook."""
+    settings = Config()
+    settings.HTMLExporter.template_name = "formgrade"
+    settings.HTMLExporter.extra_template_basedirs = [template_path]
+    names = ("submission_id", "notebook_id", "assignment_id", "last_name", "first_name", "base_url", "mathjax_url")
+    resources = {**dict.fromkeys(names, ""), "index": 0, "total": 1}
+    page, _ = HTMLExporter(config=settings).from_filename(str(course.autograded(student, LAB)), resources=resources)
+    return page
 
 
 def hand_in(folder: Path, course: Course, *, attackers: bool) -> Path:
@@ -173,6 +208,13 @@ def test_no_page_runs_or_loads_what_a_submission_printed(run, attack):
         assert not [name for name in attributes if name.startswith("on")]
         assert (attributes.get("src") or "data:").startswith("data:")
     assert not {character for character in page if ord(character) < 32} - {"\n", "\t"}
+
+
+@pytest.mark.parametrize("attack", ["script-in-outputs", "script_in_texts"])
+def test_formgrader_runs_nothing_of_what_it_shows(run, attack):
+    page = shown_by_formgrader(run.course, attack)
+    assert MARK in page  # as text
+    assert active_in(page) <= active_in(shown_by_formgrader(run.course, "ada"))
 
 
 def test_no_escape_of_a_submission_reaches_a_page_or_record_raw(run):

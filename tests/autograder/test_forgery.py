@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from qlab_helpers.checking.codec import encode, pack
+from qlab_helpers.checking.codec import encode
+from qlab_helpers.checking.packing import pack
 
 FORGE = """
 import json, os, struct, torch

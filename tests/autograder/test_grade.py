@@ -22,7 +22,7 @@ from autograder.results import ItemResult, Record, read_record, to_dict, write_r
 from autograder.sandbox import Template
 from autograder.session import RawOutcome
 from autograder.submissions import Found, find_submissions
-from qlab_helpers.checking.codec import pack
+from qlab_helpers.checking.packing import pack
 
 LAB = "lab_tiny"
 SCALE = "def scale_of(tensor, bitwidth):\n    return tensor.abs().max().item() / LEVELS[bitwidth]"

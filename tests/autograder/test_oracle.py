@@ -5,7 +5,8 @@ import torch
 
 from autograder.materials import Materials, load_materials
 from autograder.oracle import Oracle
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.packing import pack, unpack
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def test_the_oracle_answers_declared_helpers_only(materials):
 def test_the_oracle_bounds_what_it_computes_and_reports_errors(materials):
     oracle = Oracle(materials)
     assert "more than" in ask(oracle, "scale_of", torch.zeros(10**6), 8)["error"]
+    assert "more than" in ask(oracle, "scale_of", torch.zeros(1, 1000), torch.zeros(1000, 1))["error"]
     assert "integers beyond" in ask(oracle, "scale_of", torch.zeros(2), 10**9)["error"]
     assert "KeyError" in ask(oracle, "scale_of", torch.ones(2), 5)["error"]
     assert "error" in unpack(oracle("scale_of", b"junk"))[0]

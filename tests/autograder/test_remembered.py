@@ -6,7 +6,8 @@ from autograder.build import build
 from autograder.materials import load_materials
 from autograder.oracle import Oracle
 from autograder.remembered import OVERHEAD, Remembered, digest
-from qlab_helpers.checking.codec import encode, pack
+from qlab_helpers.checking.codec import encode
+from qlab_helpers.checking.packing import pack
 
 LAB = "lab_tiny"
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.packing import pack, unpack
 
 pytestmark = pytest.mark.parametrize("box", ["alone", "shared"], indirect=True)
 

@@ -8,7 +8,8 @@ import torch
 from autograder.cells import defines_nothing_twice
 from autograder.conversation import Conversation
 from autograder.session import Cell, Probe, RawOutcome, run_session
-from qlab_helpers.checking.codec import decode, encode, pack, unpack
+from qlab_helpers.checking.codec import decode, encode
+from qlab_helpers.checking.packing import pack, unpack
 
 SPOILS = """
 import torch

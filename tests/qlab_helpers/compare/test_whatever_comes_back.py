@@ -15,6 +15,7 @@ odd = st.recursive(
     st.sampled_from(
         [None, ..., True, 0, 2**70, -1, NAN, INF, "x" * 20_000, Other("<b>" * 500), object(), {}, nn.ReLU()]
     )
+    | st.sampled_from([torch.zeros(2**40, 0), torch.zeros(0, 2**40), torch.zeros([1] * 60), torch.zeros([1] * 16)])
     | st.sampled_from([torch.zeros(0), torch.zeros(0, 3), torch.full((2, 3), NAN), torch.tensor(INF), torch.eye(3) > 0])
     | st.sampled_from(
         [INT8, INT8.float(), torch.tensor(3), torch.zeros(2, 3, 1), torch.full((25,), 2**62), nn.Linear(2, 2)]
