@@ -15,6 +15,7 @@ from autograder.archives import BadArchive, is_archive, list_members
 
 MAX_DEPTH = 4  # folders in folders
 MAX_FILES = 5000
+MAX_ARCHIVES = 50  # of a folder that are opened: to list a large one takes half a second
 MAX_KEPT = 6  # attempts of a student that may be tried
 NOT_OURS = ("__MACOSX", "site-packages", "node_modules", "__pycache__")
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
@@ -85,11 +86,17 @@ class _Place:
 
 
 def _look(folder: Path, *, leave_out: Collection[str] = ()) -> _Place:
-    place = _Place()
+    place, archives = _Place(), 0
     for path in _files(folder, leave_out):
         stamp = path.stat().st_mtime_ns
         if path.suffix.lower() in (".zip", ".ipynb") and is_archive(path):
-            _look_inside(path, stamp, place)
+            archives += 1
+            if archives <= MAX_ARCHIVES:
+                _look_inside(path, stamp, place)
+            elif archives == MAX_ARCHIVES + 1:
+                place.problems.insert(
+                    0, f"there are more than {MAX_ARCHIVES} zip files; hand in the .ipynb file itself"
+                )
         elif path.suffix.lower() == ".zip":
             place.problems.append(f"{shown_name(path)} is not a zip file; hand in the .ipynb file itself")
         else:

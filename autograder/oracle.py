@@ -6,9 +6,9 @@ out; the solution itself never leaves this process. What is asked is bounded, si
 
 import math
 import threading
-from collections.abc import Collection
-from itertools import zip_longest
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,9 +19,12 @@ from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encod
 from qlab_helpers.checking.outputs import different
 from qlab_helpers.checking.packing import pack, unpack
 
+Value = TypeVar("Value")
 #: A question may be this much larger than the largest case of the lab.
 SLACK = 4
 MAX_INTEGER = 2**16  # of a plain argument: 2**bitwidth and padding grow fast
+MAX_NODES = 100  # of all arguments, each a number, a tensor, a list: a list times an integer grows fast, too
+MAX_TEXT = 100
 # Seeds and the number of threads belong to the whole process.
 _one_call = threading.Lock()
 
@@ -65,7 +68,10 @@ class Oracle:
     def _check_size(self, tree: Tree, tensors: Tensors) -> None:
         if max(_count(tensors), _broadcast(tensors)) > self._max_values:
             raise CodecError(f"arguments of more than {self._max_values} values are not computed here")
-        if any(abs(value) > MAX_INTEGER for value in _integers(tree)):
+        nodes = list(islice(_nodes(tree), MAX_NODES + 1))
+        if len(nodes) > MAX_NODES or any(len(text) > MAX_TEXT for text in _found(nodes, "str", str)):
+            raise CodecError("arguments of so many parts are not computed with here")
+        if any(abs(value) > MAX_INTEGER for value in _found(nodes, "int", int)):
             raise CodecError(f"integers beyond {MAX_INTEGER} are not computed with here")
 
 
@@ -89,11 +95,15 @@ def _broadcast(tensors: Tensors) -> int:
     return math.prod(max(sizes) for sizes in zip_longest(*shapes, fillvalue=1))
 
 
-def _integers(node: Any) -> Collection[int]:
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
-        own = [node["int"]] if isinstance(node.get("int"), int) else []
-        return own + [value for child in node.values() for value in _integers(child)]
-    return [value for child in node for value in _integers(child)] if isinstance(node, list) else []
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(child)
+
+
+def _found(nodes: Iterable[dict[str, Any]], key: str, kind: type[Value]) -> list[Value]:
+    return [node[key] for node in nodes if isinstance(node.get(key), kind)]
 
 
 def _error(text: str) -> bytes:

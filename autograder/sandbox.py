@@ -24,10 +24,12 @@ Not contained, or not fully:
 
 - All in a submission's namespace is the student's: a cell may change the process that runs the cells and forks the
   ones that answer. So a submission may spoil its own later questions, never gain by it: values are compared outside.
-  It sees the inputs of the hidden cases that it is asked; it has nowhere to take them but its own replies, which no
-  report of a hidden case repeats.
+  It sees the inputs of the hidden cases that it is asked; no report of a hidden case repeats its replies.
 - A function that may use others asks the solution about any input. It is asked after those others have been answered
   for good, so what it learns is of no use to it; only functions that use each other in a circle escape that order.
+- What one question has seen, the visible case of a later one may return, and the feedback page shows that to the
+  student: hidden inputs of their own draw, and what the solution said to them. Who may hand in again after feedback
+  could hand in these numbers; the code on the page shows it.
 - Cores and memory bandwidth are shared. Time without a core is not counted against a call, up to six times its limit;
   a neighbour that burns every core for longer can make a slow function late.
 - Memory may overshoot its limit for a tenth of a second. No cgroup is used.

@@ -214,6 +214,8 @@ def _decode_layer(node: Tree, tensors: Mapping[str, torch.Tensor], types: Mappin
         state = {str(key): _decode_tensor(value, tensors) for key, value in node["state"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise CodecError("malformed layer") from error
+    if not all(map(_is_option, options.values())):
+        raise CodecError("malformed layer: an option is no number")
     # On the meta device a layer costs no memory, whatever size a hostile message claims; the tensors are then put in.
     try:
         layer = _blank(kind)(**options, device="meta", **({} if kind is nn.BatchNorm2d else {"bias": "bias" in state}))
@@ -224,6 +226,13 @@ def _decode_layer(node: Tree, tensors: Mapping[str, torch.Tensor], types: Mappin
     if any(tensor.is_meta for tensor in (*layer.parameters(), *layer.buffers())):
         raise CodecError("malformed layer: a parameter is missing")
     return layer.train(bool(node.get("training")))
+
+
+def _is_option(value: Any) -> bool:
+    """A number, a word, or one number for each dimension; a layer would take a long tensor apart, one by one."""
+    if isinstance(value, tuple | list):
+        return len(value) <= MAX_DIMENSIONS and all(isinstance(one, int | float) for one in value)
+    return isinstance(value, int | float | str)
 
 
 @cache

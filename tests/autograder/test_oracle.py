@@ -31,6 +31,8 @@ def test_the_oracle_bounds_what_it_computes_and_reports_errors(materials):
     oracle = Oracle(materials)
     assert "more than" in ask(oracle, "scale_of", torch.zeros(10**6), 8)["error"]
     assert "more than" in ask(oracle, "scale_of", torch.zeros(1, 1000), torch.zeros(1000, 1))["error"]
+    assert "so many parts" in ask(oracle, "scale_of", [0] * 200, 8)["error"]
+    assert "so many parts" in ask(oracle, "scale_of", "x" * 200, 8)["error"]
     assert "integers beyond" in ask(oracle, "scale_of", torch.zeros(2), 10**9)["error"]
     assert "KeyError" in ask(oracle, "scale_of", torch.ones(2), 5)["error"]
     assert "error" in unpack(oracle("scale_of", b"junk"))[0]

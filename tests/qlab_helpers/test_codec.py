@@ -141,6 +141,13 @@ def test_a_malformed_tree_raises_codec_errors_only(tree):
         pass
 
 
+def test_a_layer_takes_no_tensor_apart_for_its_options():
+    tree, tensors = encode(nn.Conv2d(1, 1, 1))
+    tree["options"]["kernel_size"] = {"tensor": "t"}
+    with pytest.raises(CodecError, match="no number"):
+        decode(tree, {**tensors, "t": torch.ones(3, dtype=torch.int8)})
+
+
 @pytest.mark.parametrize(
     "tree",
     [

@@ -9,9 +9,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from autograder import attempts
 from autograder.submissions import UnreadableNotebook
 
-from .handed_in import LAB, SPLIT, as_bytes, cell_of
+from .handed_in import LAB, SPLIT, as_bytes, cell_of, zipped
 
 
 def changed(notebook: NotebookNode, source: str) -> NotebookNode:
@@ -46,6 +47,12 @@ def test_folders_of_other_labs_are_left_alone(hand_in, solved):
     assert hand_in({f"{LAB}/a.ipynb": solved, "lab1_kmeans/b.ipynb": b"{}"}).repairs == ()
     with pytest.raises(UnreadableNotebook, match="nothing of lab2_linear"):
         hand_in({f"{LAB}/a.ipynb": new_notebook(cells=[new_code_cell("x = 1")])})
+
+
+def test_only_so_many_zips_are_opened_as_a_student_may_have_handed_in(hand_in, solved, monkeypatch):
+    monkeypatch.setattr(attempts, "MAX_ARCHIVES", 1)
+    with pytest.raises(UnreadableNotebook, match="more than 1 zip files"):
+        hand_in({"1.zip": zipped({"notes.txt": b""}), "2.zip": zipped({"a.ipynb": solved})})
 
 
 def test_a_zip_is_an_attempt_like_others_and_its_newest_notebook_counts(hand_in, solved):
