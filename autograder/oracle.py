@@ -95,11 +95,15 @@ def _broadcast(tensors: Tensors) -> int:
     return math.prod(max(sizes) for sizes in zip_longest(*shapes, fillvalue=1))
 
 
-def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _nodes(child)
+def _nodes(tree: Tree) -> Iterator[dict[str, Any]]:
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
 def _found(nodes: Iterable[dict[str, Any]], key: str, kind: type[Value]) -> list[Value]:

@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from qlab_helpers.checking.codec import DTYPE_NAMES, MAX_DIMENSIONS, CodecError, Tensors, Tree
 
 MAX_TREE = 4 << 20  # bytes of JSON: parsed, it takes many times its size
+MAX_NESTING = 64  # of its lists and objects: three for each level of a value
 MAX_CLASSES = 256  # named tuples and layers in a message: to make one takes far longer than to ask for it
 MAX_COPIES = 4  # as much as all tensors of a message, for those that are named more than once
 
@@ -70,17 +71,21 @@ def _check_cost(tree: Tree, tensors: Tensors) -> None:
     """Raises ``CodecError`` where a small message would take much memory or time to decode."""
     if any(tensor.dim() > MAX_DIMENSIONS for tensor in tensors.values()):
         raise CodecError(f"a tensor of more than {MAX_DIMENSIONS} dimensions")
-    classes, copied = 0, 0
-    nodes: list[Any] = [tree]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, dict):
-            classes += "namedtuple" in node or "layer" in node
-            name = node.get("tensor")
-            copied += tensors[name].nbytes if isinstance(name, str) and name in tensors else 0
-            nodes.extend(node.values())
-        elif isinstance(node, list):
-            nodes.extend(node)
+    classes, copied, depth = 0, 0, 0
+    level: list[Any] = [tree]
+    while level:
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                classes += "namedtuple" in node or "layer" in node
+                name = node.get("tensor")
+                copied += tensors[name].nbytes if isinstance(name, str) and name in tensors else 0
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+        level, depth = below, depth + 1
+    if depth > MAX_NESTING:
+        raise CodecError("the tree is too deep")
     if classes > MAX_CLASSES:
         raise CodecError(f"more than {MAX_CLASSES} named tuples and layers")
     if copied > MAX_COPIES * sum(tensor.nbytes for tensor in tensors.values()):

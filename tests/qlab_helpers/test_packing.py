@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from qlab_helpers.checking.codec import CodecError, decode, encode
-from qlab_helpers.checking.packing import MAX_CLASSES, MAX_COPIES, pack, unpack
+from qlab_helpers.checking.packing import MAX_CLASSES, MAX_COPIES, MAX_NESTING, pack, unpack
 
 FAST = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 PAIR = {"namedtuple": "Pair", "fields": ["a"], "items": [{"none": True}]}
@@ -43,6 +43,13 @@ def test_a_damaged_message_raises_codec_errors_only(value, data):
 def test_a_message_that_is_no_message_is_refused(message):
     with pytest.raises(CodecError):
         unpack(message)
+
+
+@pytest.mark.parametrize("depth", [MAX_NESTING, 300, 900, 100_000])
+def test_a_tree_that_is_nested_too_deeply_is_refused(depth):
+    text = b'{"result":' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(CodecError):
+        unpack(struct.pack("<I", len(text)) + text + pack({}, {})[6:])
 
 
 def test_a_tensor_may_be_named_a_few_times_and_not_thousands_of_times():
