@@ -48,6 +48,7 @@ def _join_code(cells: list[NotebookNode], items: Collection[str], told: Told) ->
             names = sorted(analyse(source).defines & set(items)) or ["other code"]
             told += [("code that was split over several cells was joined: {}", name) for name in names]
             parts[0].source = source
+            parts[0].metadata = next((part for part in parts if "nbgrader" in part.metadata), parts[0]).metadata
             del cells[position + 1 : position + number]
         position += 1
 
@@ -69,7 +70,8 @@ def _may_belong(first: NotebookNode, other: NotebookNode) -> bool:
     if first.cell_type != "code" or other.cell_type != "code" or not other.source.strip() or not first.source.strip():
         return False
     ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in (first, other)]
-    return (ids[1] is None or ids[0] == ids[1]) and not analyse(other.source).check
+    ours = ids[1] is None or ids[0] == ids[1] or (ids[0] is None and _is_rest(other))  # one half may have kept its id
+    return ours and not analyse(other.source).check
 
 
 def _is_open(cell: NotebookNode) -> bool:

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from .handed_in import SPLIT, cell_of, items, position, split_with_metadata, with_answers, without_identity
@@ -22,6 +23,15 @@ def test_a_function_split_at_any_line_is_whole_again(hand_in, solved, perfect, w
     opened = hand_in({"lab2.ipynb": solved})
     assert items(opened.repaired.notebook) == items(perfect)
     assert any("joined" in note and SPLIT in note for note in opened.repairs)
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_a_function_of_which_one_half_lost_its_metadata_is_whole_again(hand_in, solved, perfect, half):
+    at = position(solved, SPLIT)
+    halves = split_with_metadata(solved.cells[at], 1)
+    halves[half].metadata = NotebookNode()
+    solved.cells[at : at + 1] = halves
+    assert items(hand_in({"lab2.ipynb": solved}).repaired.notebook) == items(perfect)
 
 
 def test_a_function_split_into_three_is_whole_again(hand_in, solved, perfect):
