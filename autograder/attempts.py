@@ -93,14 +93,12 @@ def _look(folder: Path, *, leave_out: Collection[str] = ()) -> _Place:
             archives += 1
             if archives <= MAX_ARCHIVES:
                 _look_inside(path, stamp, place)
-            elif archives == MAX_ARCHIVES + 1:
-                place.problems.insert(
-                    0, f"there are more than {MAX_ARCHIVES} zip files; hand in the .ipynb file itself"
-                )
         elif path.suffix.lower() == ".zip":
             place.problems.append(f"{shown_name(path)} is not a zip file; hand in the .ipynb file itself")
         else:
             place.add(Attempt(path, changed=(stamp, (), _natural(path.name))), path.name)
+    if archives > MAX_ARCHIVES:
+        place.problems.insert(0, f"there are more than {MAX_ARCHIVES} zip files; hand in the .ipynb file itself")
     return place
 
 

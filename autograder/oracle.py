@@ -6,7 +6,7 @@ out; the solution itself never leaves this process. What is asked is bounded, si
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from autograder.remembered import digest
 from autograder.solution import named_tuples, repeatable
 from qlab_helpers.checking.codec import CodecError, Tensors, Tree, decode, encode
 from qlab_helpers.checking.outputs import different
-from qlab_helpers.checking.packing import pack, unpack
+from qlab_helpers.checking.packing import pack, unpack, walk
 
 Value = TypeVar("Value")
 #: A question may be this much larger than the largest case of the lab.
@@ -68,7 +68,7 @@ class Oracle:
     def _check_size(self, tree: Tree, tensors: Tensors) -> None:
         if max(_count(tensors), _broadcast(tensors)) > self._max_values:
             raise CodecError(f"arguments of more than {self._max_values} values are not computed here")
-        nodes = list(islice(_nodes(tree), MAX_NODES + 1))
+        nodes = list(islice((node for node, _ in walk(tree) if isinstance(node, dict)), MAX_NODES + 1))
         if len(nodes) > MAX_NODES or any(len(text) > MAX_TEXT for text in _found(nodes, "str", str)):
             raise CodecError("arguments of so many parts are not computed with here")
         if any(abs(value) > MAX_INTEGER for value in _found(nodes, "int", int)):
@@ -93,17 +93,6 @@ def _broadcast(tensors: Tensors) -> int:
     """The most values that they can make together: a column and a row, a whole matrix."""
     shapes = [tuple(reversed(tensor.shape)) for tensor in tensors.values()]
     return math.prod(max(sizes) for sizes in zip_longest(*shapes, fillvalue=1))
-
-
-def _nodes(tree: Tree) -> Iterator[dict[str, Any]]:
-    waiting: list[Any] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            yield node
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
 
 
 def _found(nodes: Iterable[dict[str, Any]], key: str, kind: type[Value]) -> list[Value]:

@@ -5,7 +5,7 @@ What is unpacked is safe to decode: no larger, and no more work, than what an ho
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -67,25 +67,28 @@ def unpack(message: bytes) -> tuple[Tree, Tensors]:
     return tree, tensors
 
 
+def walk(tree: Tree) -> Iterator[tuple[Any, int]]:
+    """All that is in a tree, with its depth, which is 1 for the tree. No recursion: a hostile one could exhaust it."""
+    waiting: list[tuple[Any, int]] = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        below = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        waiting.extend((one, depth + 1) for one in below)
+
+
 def _check_cost(tree: Tree, tensors: Tensors) -> None:
     """Raises ``CodecError`` where a small message would take much memory or time to decode."""
     if any(tensor.dim() > MAX_DIMENSIONS for tensor in tensors.values()):
         raise CodecError(f"a tensor of more than {MAX_DIMENSIONS} dimensions")
-    classes, copied, depth = 0, 0, 0
-    level: list[Any] = [tree]
-    while level:
-        below: list[Any] = []
-        for node in level:
-            if isinstance(node, dict):
-                classes += "namedtuple" in node or "layer" in node
-                name = node.get("tensor")
-                copied += tensors[name].nbytes if isinstance(name, str) and name in tensors else 0
-                below.extend(node.values())
-            elif isinstance(node, list):
-                below.extend(node)
-        level, depth = below, depth + 1
-    if depth > MAX_NESTING:
-        raise CodecError("the tree is too deep")
+    classes, copied = 0, 0
+    for node, depth in walk(tree):
+        if depth > MAX_NESTING:
+            raise CodecError("the tree is too deep")
+        if isinstance(node, dict):
+            classes += "namedtuple" in node or "layer" in node
+            name = node.get("tensor")
+            copied += tensors[name].nbytes if isinstance(name, str) and name in tensors else 0
     if classes > MAX_CLASSES:
         raise CodecError(f"more than {MAX_CLASSES} named tuples and layers")
     if copied > MAX_COPIES * sum(tensor.nbytes for tensor in tensors.values()):

@@ -7,7 +7,6 @@ function that is to be written; the others stay unwritten. FORGERIES change what
 import os
 import tempfile
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -24,6 +23,7 @@ from autograder.classroom import Outcome, grade_and_publish
 from autograder.course import Course
 from autograder.demo import perfect_submission
 
+from .elements import Elements
 from .processes import without_servers
 
 LAB = "lab_tiny"
@@ -89,29 +89,6 @@ class Run:
 
     def page(self, student: str) -> str:
         return (self.outcome.feedback_folder / f"{student}.html").read_text()
-
-
-class Elements(HTMLParser):
-    """All elements of a page with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
-def active_in(page: str) -> set[str]:
-    """Elements that run, send or load something without being asked, or run something on a click."""
-    return {
-        repr(one)
-        for one in Elements(page).found
-        if one[0] in ("script", "iframe", "object", "embed", "base", "form", "meta", "link", "style")
-        or any(name.startswith("on") for name in one[1])
-        or (one[1].get("href") or "").startswith("javascript:")
-    }
 
 
 def shown_by_formgrader(course: Course, student: str) -> str:
@@ -214,7 +191,7 @@ def test_no_page_runs_or_loads_what_a_submission_printed(run, attack):
 def test_formgrader_runs_nothing_of_what_it_shows(run, attack):
     page = shown_by_formgrader(run.course, attack)
     assert MARK in page  # as text
-    assert active_in(page) <= active_in(shown_by_formgrader(run.course, "ada"))
+    assert Elements(page).active <= Elements(shown_by_formgrader(run.course, "ada")).active
 
 
 def test_no_escape_of_a_submission_reaches_a_page_or_record_raw(run):

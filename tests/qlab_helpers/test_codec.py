@@ -115,6 +115,18 @@ def test_a_named_tuple_takes_the_class_that_is_given():
     assert type(back) is other and back == (1, 2)
 
 
+@FAST
+@given(values, st.data())
+def test_a_damaged_message_raises_codec_errors_only(value, data):
+    message = bytearray(pack(*encode(value)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode(*unpack(bytes(message)))
+    except CodecError:
+        pass
+
+
 names = st.sampled_from(
     ["tensor", "none", "float", "bool", "int", "str", "other", "tuple", "list", "namedtuple", "layer"]
     + ["fields", "items", "options", "state", "transposed", "requires_grad", "training", "in_features", "out_features"]

@@ -1,4 +1,4 @@
-import sys, json
+import sys
 from qlab_helpers.checking.packing import pack
 def forged(*ignored):
     nodes = [{"namedtuple": "T", "fields": [f"f{number}"], "items": [{"none": True}]} for number in range(50_000)]
